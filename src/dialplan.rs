@@ -1,0 +1,257 @@
+//! The plan of a city: lines, trunks, queues, seats. A function from arrival and time to a route.
+//!
+//! Holds no live state and reads no clock. Numbers are compared whole and per line, never by prefix or substring.
+
+use std::collections::BTreeMap;
+
+use crate::types::{LineNumber, PromptName, QueueId, SeatId, TrunkId, Wall};
+
+/// A checked plan. Ids are indexes into its tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Name of the deployment, for records: `mianyang`.
+    pub deployment: String,
+    /// Lines by number.
+    pub lines: BTreeMap<LineNumber, Line>,
+    /// Trunks by id.
+    pub trunks: Vec<Trunk>,
+    /// Queues by id.
+    pub queues: Vec<Queue>,
+    /// Seats by number.
+    pub seats: BTreeMap<SeatId, Seat>,
+}
+
+/// One number that citizens dial, with its dated phases.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The number, whole.
+    pub number: LineNumber,
+    /// Name for displays and records: "市场监管投诉举报热线".
+    pub name: String,
+    /// Responsible unit as the merge document names it; empty where the source lost it.
+    pub unit: String,
+    /// In order of their start; the last that has started counts.
+    pub phases: Vec<Phase>,
+}
+
+/// What a line does from a date on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Phase {
+    /// First moment of the phase (00:00 of its date in the plan's zone, resolved when the file was read).
+    pub from: Wall,
+    /// Official mode as shown by name: "整体并入", "双号并行", "设分中心", or "12345".
+    pub mode: String,
+    /// What happens to a call.
+    pub service: Service,
+}
+
+/// What happens to a call on a line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Service {
+    /// The number is kept and rings a queue: the only service so far.
+    Queue(QueueService),
+    /// A mode that stands in the file and is not served yet (absorbed, sub-center, cancelled ...): 404 and
+    /// the fate "mode not served", never a silent ring.
+    NotServed,
+}
+
+/// How a queue line treats its callers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueService {
+    /// Which queue.
+    pub queue: QueueId,
+    /// Played first, whole.
+    pub greeting: PromptName,
+    /// Whether greeting and queue come after the answer (200) or before it (183 with media).
+    pub answer: AnswerWhen,
+    /// Priority inside the queue: higher first; arrival order among equals.
+    pub priority: u8,
+}
+
+/// When the caller's leg is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerWhen {
+    /// At once: greeting and waiting are heard after the answer.
+    AtOnce,
+    /// When a seat answers: greeting and waiting are early media.
+    BySeat,
+}
+
+/// A queue and how it waits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queue {
+    /// Name in records: `general`, `expert-12333`.
+    pub name: String,
+    /// Skill that a seat needs.
+    pub skill: String,
+    /// Music while waiting.
+    pub music: PromptName,
+    /// How long one seat is rung, milliseconds (default 15,000).
+    pub ring_ms: u32,
+    /// Longest waiting in milliseconds; then `overflow_prompt` is played and the call ends "overflowed". `None`: no limit.
+    pub max_wait_ms: Option<u32>,
+    /// Spoken when the waiting is over or the queue is full.
+    pub overflow_prompt: PromptName,
+    /// Most callers that may wait (default 1,000).
+    pub max_waiting: u32,
+    /// Wrap-up after a talk, milliseconds (default 30,000; cap 120,000).
+    pub wrap_up_ms: u32,
+}
+
+/// A seat of the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seat {
+    /// Its number.
+    pub id: SeatId,
+    /// Name for displays.
+    pub name: String,
+    /// Skills it has, in the plan's words.
+    pub skills: Vec<String>,
+    /// Fixed contact (SIP URI) for phones that do not register.
+    pub contact: Option<String>,
+}
+
+/// A trunk of the plan: how it is recognised and how it is spoken to. Secrets are not here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trunk {
+    /// Name in records: `telecom-1`.
+    pub name: String,
+    /// Name of the network (listeners) it uses.
+    pub network: String,
+    /// Addresses it sends from.
+    pub sources: Vec<Cidr>,
+    /// Name in its TLS certificate (SAN) that proves it, when recognised by TLS.
+    pub tls_identity: Option<String>,
+    /// Where we send calls and OPTIONS: SIP URI of the carrier, for example `sip:10.0.0.1:5060;transport=udp`.
+    pub address: Option<String>,
+    /// We register there with this user (password in the secrets file).
+    pub register: Option<TrunkRegister>,
+    /// Where the called number stands.
+    pub called_from: CalledFrom,
+    /// Local area code without 0 for normalising calling numbers, for example "816" (Mianyang).
+    pub area_code: String,
+    /// Most calls at a time; `None`: no limit.
+    pub max_calls: Option<u32>,
+    /// Most new calls a second; `None`: no limit.
+    pub max_calls_per_s: Option<u32>,
+    /// Seconds between OPTIONS; `None`: no health check.
+    pub options_s: Option<u32>,
+    /// What an outgoing call shows as its caller.
+    pub caller_policy: CallerPolicy,
+    /// Group for failover, with order and weight.
+    pub group: Option<TrunkGroup>,
+}
+
+/// An address range, whole network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr {
+    /// Network address.
+    pub address: std::net::IpAddr,
+    /// Length of the prefix in bits.
+    pub prefix: u8,
+}
+
+impl Cidr {
+    /// Whether an address lies in the range; IPv4 written as IPv6 counts as IPv4.
+    pub fn contains(&self, address: std::net::IpAddr) -> bool {
+        use std::net::IpAddr::{V4, V6};
+        match (self.address, address.to_canonical()) {
+            (V4(net), V4(a)) => {
+                let shift = 32 - u32::from(self.prefix.min(32));
+                u32::from(net).checked_shr(shift).unwrap_or(0) == u32::from(a).checked_shr(shift).unwrap_or(0)
+            }
+            (V6(net), V6(a)) => {
+                let shift = 128 - u32::from(self.prefix.min(128));
+                u128::from(net).checked_shr(shift).unwrap_or(0) == u128::from(a).checked_shr(shift).unwrap_or(0)
+            }
+            (V4(_), V6(_)) | (V6(_), V4(_)) => false,
+        }
+    }
+}
+
+/// Where a trunk's carrier puts the number that was dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CalledFrom {
+    /// User part of the Request-URI.
+    #[default]
+    RequestUri,
+    /// User part of To.
+    To,
+    /// P-Called-Party-ID (RFC 7315 4.2).
+    PCalledPartyId,
+}
+
+/// Our registration at a carrier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkRegister {
+    /// User, also the address of record's user part.
+    pub user: String,
+    /// Domain of the address of record and digest realm, if it differs from the trunk's address.
+    pub domain: Option<String>,
+    /// Wished duration in seconds (default 3,600).
+    pub expires_s: u32,
+}
+
+/// Caller number of an outgoing call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallerPolicy {
+    /// Our own number, always.
+    Own(LineNumber),
+    /// The citizen's number in From and P-Asserted-Identity, ours in Diversion.
+    Callers {
+        /// Put into Diversion.
+        diversion: LineNumber,
+    },
+    /// By the line dialled; `own` where the line has no entry.
+    Mapped {
+        /// Line to number shown.
+        by_line: BTreeMap<LineNumber, LineNumber>,
+        /// Otherwise.
+        own: LineNumber,
+    },
+}
+
+/// Membership of a failover group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkGroup {
+    /// Name.
+    pub name: String,
+    /// Lower is tried first.
+    pub order: u16,
+    /// Share among those of one order, 1 to 100.
+    pub weight: u8,
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Route<'a> {
+    /// Into a queue.
+    Queue {
+        /// The line dialled.
+        line: &'a Line,
+        /// How it treats the caller.
+        service: &'a QueueService,
+    },
+    /// The line exists; its mode is not served yet.
+    NotServed {
+        /// The line dialled.
+        line: &'a Line,
+    },
+    /// A feature code of a seat.
+    Feature(FeatureCode),
+    /// Nobody has this number.
+    NoSuchNumber,
+}
+
+/// What a seat's phone can dial for itself. Presence by phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeatureCode {
+    /// `*41`: sign in and ready.
+    Ready,
+    /// `*42`: not ready.
+    NotReady,
+    /// `*43`: sign out.
+    SignOut,
+    /// `*40`: sign in, not ready yet.
+    SignIn,
+}

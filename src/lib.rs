@@ -1,0 +1,6 @@
+//! Yihao 一号: the open contact centre that a city's 12345 hotline can run on.
+//!
+//! A pure core (no clock, socket, lock or randomness) below, shells above it, one loop between them.
+//! `docs/architecture.md` shows the layers and walks one call through the files.
+
+pub mod types;

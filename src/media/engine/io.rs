@@ -1,0 +1,108 @@
+//! What the media engine is told and what it reports. Plain data over bounded channels.
+
+use crate::types::{CallId, Digit, DigitBy, Hear, LegId, MediaPort, RunId, StreamParams, StreamReport};
+
+/// An order to the engine. Orders of one call are carried out in the order given, on the worker of its ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A leg takes a bound port; before `params` are known it neither sends nor hears.
+    Open {
+        /// Which leg.
+        leg: LegId,
+        /// Its call, as soon as known; legs of one call share a worker.
+        call: CallId,
+        /// Its port.
+        port: MediaPort,
+    },
+    /// What was negotiated, first or anew (re-INVITE, other codec or address). Our SSRC, sequence and timestamps go on.
+    Stream {
+        /// Which leg.
+        leg: LegId,
+        /// The whole new state.
+        params: Box<StreamParams>,
+    },
+    /// The full set of who hears what in a call. Idempotent.
+    Hear {
+        /// Which call.
+        call: CallId,
+        /// One entry a leg; others hear comfort silence.
+        set: Vec<Hear>,
+    },
+    /// Record the call: `caller` left, everybody else right, in one file until `EndRecording`. Idempotent.
+    Record {
+        /// Which call.
+        call: CallId,
+        /// Left channel.
+        caller: LegId,
+        /// File name below the recording folder.
+        file: String,
+    },
+    /// Close the recording of the call.
+    EndRecording {
+        /// Which call.
+        call: CallId,
+    },
+    /// Send a key to the far end as RFC 4733 events (or as tones where none was agreed).
+    SendDigit {
+        /// Which leg.
+        leg: LegId,
+        /// Which key.
+        digit: Digit,
+    },
+    /// Let the leg go on on another worker: socket, SSRC, sequence, timestamp and SRTP contexts go with it.
+    Move {
+        /// Which leg.
+        leg: LegId,
+        /// The other worker.
+        to_worker: u8,
+        /// The call it belongs to there.
+        call: CallId,
+    },
+    /// The leg is gone: report its figures, free its port.
+    Close {
+        /// Which leg.
+        leg: LegId,
+    },
+}
+
+/// What the engine reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A prompt was played to its end.
+    PromptEnded {
+        /// The listener.
+        leg: LegId,
+        /// Which playing.
+        run: RunId,
+    },
+    /// A key was pressed: each press once.
+    Digit {
+        /// By whom.
+        leg: LegId,
+        /// Which key.
+        digit: Digit,
+        /// How it came.
+        by: DigitBy,
+    },
+    /// Neither RTP nor RTCP for 30 s (300 s on hold): the endpoint probes the far end. Reported once a silence.
+    Silent {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A leg's port is free and rests; its figures.
+    Closed {
+        /// Which leg.
+        leg: LegId,
+        /// The port, to be given back to the pool.
+        port: MediaPort,
+        /// What was measured.
+        report: StreamReport,
+    },
+    /// A recording broke; the call goes on.
+    RecordingFailed {
+        /// Which call.
+        call: CallId,
+        /// In words, for the operator.
+        why: String,
+    },
+}

@@ -1,0 +1,21 @@
+//! The words every layer speaks: ids, numbers, time, and what legs and the core say to each other.
+//!
+//! Holds data only. Knows nothing of this crate, no socket, no clock, no protocol.
+
+mod hear;
+mod ids;
+mod ledger;
+mod leg;
+mod now;
+mod number;
+mod pii;
+mod stream;
+
+pub use hear::{Hear, PromptName, RunId, Source};
+pub use ids::{CallId, IdBase, LegId, NetworkId, OfferId, QueueId, ReplyId, SeatId, TrunkId};
+pub use ledger::{CallEvent, Fate, Row, StreamReport};
+pub use leg::{Arrival, Calling, Cause, Dial, Digit, DigitBy, LegCommand, LegEvent, Origin, Target};
+pub use now::{Mono, Now, Wall};
+pub use number::{LineNumber, NumberError, PhoneNumber};
+pub use pii::Pii;
+pub use stream::{Codec, CryptoSuite, Direction, MediaPort, SrtpKey, StreamParams};
