@@ -4,15 +4,32 @@
 
 use std::collections::BTreeMap;
 
-use crate::types::{LineNumber, PromptName, QueueId, SeatId, TrunkId, Wall};
+use crate::types::{LineNumber, PromptName, QueueId, SeatId, Wall};
+
+pub mod feature;
+pub mod file;
+mod hours;
+mod mode;
+pub mod report;
+mod route;
+pub(crate) mod table;
+
+pub use hours::{Hours, HoursError, Span, Weekday};
+pub use mode::Mode;
 
 /// A checked plan. Ids are indexes into its tables.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// Name of the deployment, for records: `mianyang`.
     pub deployment: String,
+    /// Name of its time zone, in which dates and hours were resolved: `Asia/Shanghai`.
+    pub zone: String,
     /// Lines by number.
     pub lines: BTreeMap<LineNumber, Line>,
+    /// Other ways in which a carrier writes a line's number ("08162250857"), each whole, to the number itself.
+    pub aliases: BTreeMap<LineNumber, LineNumber>,
+    /// Emergency numbers with their names; none of them may be a line.
+    pub emergency: BTreeMap<LineNumber, String>,
     /// Trunks by id.
     pub trunks: Vec<Trunk>,
     /// Queues by id.
@@ -30,6 +47,8 @@ pub struct Line {
     pub name: String,
     /// Responsible unit as the merge document names it; empty where the source lost it.
     pub unit: String,
+    /// When the line is served. Only [`Hours::Always`] is served now; others are parsed, checked and warned of.
+    pub hours: Hours,
     /// In order of their start; the last that has started counts.
     pub phases: Vec<Phase>,
 }

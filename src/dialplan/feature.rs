@@ -1,0 +1,37 @@
+//! What a seat's phone can dial for itself: the codes, and what is spoken when they are done.
+
+use super::FeatureCode;
+use crate::types::{LineNumber, PromptName};
+
+/// Spoken when a code was refused (nobody is signed in, the phone is not registered).
+pub const REFUSED: &str = "feature/refused";
+
+impl FeatureCode {
+    /// All codes, for checks and for the help of a phone.
+    pub const ALL: [FeatureCode; 4] = [Self::SignIn, Self::Ready, Self::NotReady, Self::SignOut];
+
+    /// What is dialled.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SignIn => "*40",
+            Self::Ready => "*41",
+            Self::NotReady => "*42",
+            Self::SignOut => "*43",
+        }
+    }
+
+    /// The code of a number, compared whole.
+    pub fn of(number: &LineNumber) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.code() == number.as_str())
+    }
+
+    /// Spoken to the seat when the code was done.
+    pub fn prompt(self) -> PromptName {
+        PromptName::new(match self {
+            Self::SignIn => "feature/signed-in",
+            Self::Ready => "feature/ready",
+            Self::NotReady => "feature/not-ready",
+            Self::SignOut => "feature/signed-out",
+        })
+    }
+}

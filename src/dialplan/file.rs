@@ -1,0 +1,220 @@
+//! The plan file: TOML in, checked [`Plan`] out, with every mistake at its place.
+//!
+//! Reads no disk and no clock: the text comes in, and what lies outside the file is asked through [`Outside`]. The zone is
+//! resolved here, so that routing compares plain moments. `dialplans/mianyang.toml` shows the whole format.
+
+mod emergency;
+mod lines;
+mod queues;
+mod seats;
+mod trunks;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::report::{Report, Source};
+use super::table::{At, Reader, Table, one_of};
+use super::{FeatureCode, Plan, feature};
+use crate::types::{LineNumber, PromptName, QueueId};
+
+pub use emergency::ALWAYS as EMERGENCY_ALWAYS;
+
+/// The zone of every Chinese deployment, and the default.
+const ZONE: &str = "Asia/Shanghai";
+
+/// What a plan refers to and does not hold.
+pub struct Outside<'a> {
+    /// Whether a prompt of this name is there.
+    pub prompts: &'a dyn Fn(&str) -> bool,
+    /// Names of the networks of the configuration; `None` when no configuration is known.
+    pub networks: Option<&'a BTreeSet<String>>,
+}
+
+/// Reads and checks a plan. There is a plan exactly when the report has no error.
+///
+/// `name` stands in messages, `text` is the whole file.
+pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> (Option<Plan>, Report) {
+    let reader = Reader::new(Source::new(name, text));
+    let plan = reader.root().map(|root| Building::new(&reader, outside).build(root));
+    let report = reader.into_report();
+    (plan.filter(|_| report.is_ok()), report)
+}
+
+/// A plan in the making, with what later parts of the file are checked against.
+struct Building<'r, 'a> {
+    reader: &'r Reader<'a>,
+    outside: &'r Outside<'r>,
+    zone: TimeZone,
+    plan: Plan,
+    /// Skills by word, with their place and whether a queue or a seat uses them.
+    skills: BTreeMap<String, Skill>,
+    /// Queues by name.
+    queues: BTreeMap<String, NamedQueue>,
+    /// Who took a number, for "is taken already": lines, aliases, seats, emergency numbers.
+    taken: BTreeMap<String, (&'static str, Range<usize>)>,
+}
+
+struct Skill {
+    name: At<String>,
+    seats: usize,
+    queues: usize,
+}
+
+struct NamedQueue {
+    id: QueueId,
+    at: At<()>,
+    lines: usize,
+}
+
+impl<'r, 'a> Building<'r, 'a> {
+    fn new(reader: &'r Reader<'a>, outside: &'r Outside<'r>) -> Self {
+        Self {
+            reader,
+            outside,
+            zone: TimeZone::UTC,
+            plan: Plan::default(),
+            skills: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            taken: BTreeMap::new(),
+        }
+    }
+
+    fn build(mut self, root: Table<'r, 'a>) -> Plan {
+        let named = root.need_text("deployment", "name the city for records: deployment = \"mianyang\"");
+        self.plan.deployment = named.map(|at| at.value).unwrap_or_default();
+        self.read_zone(&root);
+        self.read_skills(&root);
+        self.read_queues(&root);
+        self.read_trunks(&root);
+        self.read_emergency(&root);
+        self.read_lines(&root);
+        self.read_seats(&root);
+        root.finish();
+        self.check_caller_numbers();
+        self.check_use();
+        self.check_feature_prompts();
+        self.plan
+    }
+
+    fn read_zone(&mut self, root: &Table<'r, 'a>) {
+        let hint = "use a name of the IANA database, for China Asia/Shanghai";
+        let resolve = |name: &str| TimeZoneDatabase::bundled().get(name).map(|zone| (name.to_owned(), zone));
+        let zone = match root.has("zone") {
+            true => root.parsed("zone", hint, resolve).map(|at| at.value),
+            false => {
+                root.text("zone");
+                resolve(ZONE).ok()
+            }
+        };
+        // After a mistake the dates are still read, so that their own mistakes are found.
+        (self.plan.zone, self.zone) = zone.unwrap_or((ZONE.to_owned(), TimeZone::UTC));
+    }
+
+    fn read_skills(&mut self, root: &Table<'r, 'a>) {
+        let Some(table) = root.table("skills") else {
+            if !root.has("skills") {
+                root.missing("skills", "list them: [skills], then one a line: general = \"综合\"");
+            }
+            return;
+        };
+        for (name, _) in table.pairs() {
+            self.skills.insert(name.value.clone(), Skill { name, seats: 0, queues: 0 });
+        }
+    }
+
+    /// Counts a use of a skill; an unknown one is a mistake.
+    fn skill(&mut self, at: &At<String>) -> Option<&mut Skill> {
+        if !self.skills.contains_key(&at.value) {
+            let message = format!("there is no skill {:?} in [skills]", at.value);
+            let hint = one_of(&at.value, self.skills.keys().map(String::as_str));
+            self.reader.error(at.span.clone(), &at.key, message, Some(hint));
+        }
+        self.skills.get_mut(&at.value)
+    }
+
+    /// Takes a number for one purpose; the second who wants it gets a mistake.
+    fn take(&mut self, number: &str, what: &'static str, at: &At<()>) -> bool {
+        if let Some((other, span)) = self.taken.get(number) {
+            let message = format!("the number {number} is taken already");
+            let hint = format!("it is {other} in line {}", self.reader.line_of(span));
+            self.reader.error(at.span.clone(), &at.key, message, Some(hint));
+            return false;
+        }
+        self.taken.insert(number.to_owned(), (what, at.span.clone()));
+        true
+    }
+
+    /// A prompt that is named in the file, or the one that stands when nothing is named.
+    fn prompt(&self, table: &Table<'r, 'a>, key: &'static str, default: &str) -> PromptName {
+        let at = table.parsed(key, "small letters, digits, - and _, with / between folders", words::prompt_name);
+        let (name, at) = match at {
+            Some(at) => (at.value.clone(), at.with_nothing()),
+            None => (default.to_owned(), table.here()),
+        };
+        if !(self.outside.prompts)(&name) {
+            let message = format!("there is no prompt {name:?}");
+            self.reader.error(at.span, &at.key, message, Some(prompt_hint(&name)));
+        }
+        PromptName::new(&name)
+    }
+
+    fn check_feature_prompts(&self) {
+        let names = FeatureCode::ALL.into_iter().map(|code| code.prompt().0.to_string());
+        for name in names.chain([feature::REFUSED.to_owned()]) {
+            if !(self.outside.prompts)(&name) {
+                self.reader.absent("", format!("there is no prompt {name:?}, spoken after a feature code"), Some(prompt_hint(&name)));
+            }
+        }
+    }
+
+    /// Queues that nobody can leave or enter, and skills that lead nowhere.
+    fn check_use(&self) {
+        for (name, queue) in &self.queues {
+            let skill = self.plan.queue(queue.id).map_or("", |queue| queue.skill.as_str());
+            if self.skills.get(skill).is_some_and(|skill| skill.seats == 0) {
+                let message = format!("no seat has the skill {skill:?} of the queue {name:?}: its callers would wait in vain");
+                let hint = format!("give at least one seat skills = [{skill:?}]");
+                self.reader.warning(queue.at.span.clone(), &queue.at.key, message, Some(hint));
+            }
+            if queue.lines == 0 {
+                let message = format!("no phase of any line leads to the queue {name:?}");
+                self.reader.warning(queue.at.span.clone(), &queue.at.key, message, None);
+            }
+        }
+        for skill in self.skills.values().filter(|skill| skill.queues == 0) {
+            let message = format!("no queue asks for the skill {:?}", skill.name.value);
+            self.reader.warning(skill.name.span.clone(), &skill.name.key, message, None);
+        }
+    }
+
+    /// Numbers that trunks show for us must be lines: carriers drop calls from numbers that are not the customer's.
+    fn check_caller_numbers(&self) {
+        for trunk in self.plan.trunks.iter().filter(|trunk| trunk.address.is_some()) {
+            for number in trunks::shown_numbers(&trunk.caller_policy) {
+                if self.plan.line(number).is_none() && !self.plan.lines.is_empty() {
+                    let message = format!("the trunk {:?} shows {number}, which is no line of this plan", trunk.name);
+                    let hint = "the carrier may refuse calls from a number that is not yours".to_owned();
+                    self.reader.warn_absent("trunk", message, Some(hint));
+                }
+            }
+        }
+    }
+}
+
+fn prompt_hint(name: &str) -> String {
+    format!("put 8k/{name}.wav and 16k/{name}.wav into the prompt folder, or add it to texts.tsv and run make.sh there")
+}
+
+/// Reads a number of digits only; the plan allows no feature codes and no separators in it.
+fn line_number(text: &str) -> Result<LineNumber, String> {
+    if !(3..=20).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("{text:?} is no number: 3 to 20 digits are"));
+    }
+    LineNumber::parse(text).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! `[[seat]]`: working positions, their skills, and telephones that do not register.
+
+use super::{Building, words};
+use crate::dialplan::Seat;
+use crate::dialplan::table::Table;
+use crate::types::SeatId;
+
+impl<'r, 'a> Building<'r, 'a> {
+    pub(super) fn read_seats(&mut self, root: &Table<'r, 'a>) {
+        let tables = root.tables("seat");
+        if tables.is_empty() && !root.has("seat") {
+            root.missing("seat", "somebody has to answer: [[seat]] with number and skills");
+        }
+        for table in tables {
+            self.read_seat(&table);
+            table.finish();
+        }
+    }
+
+    fn read_seat(&mut self, table: &Table<'r, 'a>) {
+        if !table.has("number") {
+            table.missing("number", "its internal telephone number: number = 8001");
+        }
+        let number = table.number("number", 100..=99_999_999);
+        let name = table.text("name");
+        let skills = table.texts("skills");
+        let contact = table.parsed("contact", "for example sip:8001@10.0.0.9:5060;transport=udp", words::sip_uri);
+        for skill in &skills {
+            if let Some(skill) = self.skill(skill) {
+                skill.seats += 1;
+            }
+        }
+        if skills.is_empty() && !table.has("skills") {
+            let hint = Some("give it skills = [\"general\"]".to_owned());
+            let here = table.here();
+            self.reader.warning(here.span, &here.key, "the seat has no skill and will never be offered a call", hint);
+        }
+        let Some(number) = number else { return };
+        if !self.take(&number.value.to_string(), "a seat", &number.with_nothing()) {
+            return;
+        }
+        let id = SeatId(number.value);
+        let name = name.map_or_else(|| number.value.to_string(), |at| at.value);
+        let skills = skills.into_iter().map(|at| at.value).collect();
+        self.plan.seats.insert(id, Seat { id, name, skills, contact: contact.map(|at| at.value) });
+    }
+}

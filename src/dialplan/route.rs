@@ -1,0 +1,67 @@
+//! The function from arrival and time to a route. Looks at whole numbers only.
+
+use std::collections::BTreeSet;
+
+use super::{FeatureCode, Line, Phase, Plan, Queue, Route, Service, Trunk, feature};
+use crate::types::{Arrival, LineNumber, Origin, PromptName, QueueId, TrunkId, Wall};
+
+impl Plan {
+    /// Where a call goes at this moment. A seat reaches feature codes and lines, a trunk only lines.
+    pub fn route(&self, arrival: &Arrival, wall: Wall) -> Route<'_> {
+        if let (Origin::Seat(_), Some(code)) = (arrival.origin, FeatureCode::of(&arrival.called)) {
+            return Route::Feature(code);
+        }
+        let Some(line) = self.line(&arrival.called) else { return Route::NoSuchNumber };
+        match line.phase_at(wall).map(|phase| &phase.service) {
+            Some(Service::Queue(service)) => Route::Queue { line, service },
+            Some(Service::NotServed) => Route::NotServed { line },
+            None => Route::NoSuchNumber,
+        }
+    }
+
+    /// The line of a number, by the number itself or by another way of writing it.
+    pub fn line(&self, number: &LineNumber) -> Option<&Line> {
+        self.lines.get(self.aliases.get(number).unwrap_or(number))
+    }
+
+    /// A queue by its id.
+    pub fn queue(&self, id: QueueId) -> Option<&Queue> {
+        self.queues.get(usize::from(id.0))
+    }
+
+    /// A trunk by its id.
+    pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
+        self.trunks.get(usize::from(id.0))
+    }
+
+    /// The id of a trunk by its name.
+    pub fn trunk_named(&self, name: &str) -> Option<TrunkId> {
+        let index = self.trunks.iter().position(|trunk| trunk.name == name)?;
+        u16::try_from(index).ok().map(TrunkId)
+    }
+
+    /// Every prompt and every piece of music that the plan can ask for, to be loaded before the first call.
+    pub fn prompts(&self) -> BTreeSet<PromptName> {
+        let mut names: BTreeSet<PromptName> = FeatureCode::ALL.into_iter().map(FeatureCode::prompt).collect();
+        names.insert(PromptName::new(feature::REFUSED));
+        for queue in &self.queues {
+            names.extend([queue.music.clone(), queue.overflow_prompt.clone()]);
+        }
+        for phase in self.lines.values().flat_map(|line| &line.phases) {
+            match &phase.service {
+                Service::Queue(service) => {
+                    names.insert(service.greeting.clone());
+                }
+                Service::NotServed => {}
+            }
+        }
+        names
+    }
+}
+
+impl Line {
+    /// The phase that counts at a moment: the last that has started; `None` before the first.
+    pub fn phase_at(&self, wall: Wall) -> Option<&Phase> {
+        self.phases.iter().rev().find(|phase| phase.from <= wall)
+    }
+}
