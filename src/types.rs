@@ -12,7 +12,7 @@ mod pii;
 mod stream;
 
 pub use hear::{Hear, PromptName, RunId, Source};
-pub use ids::{CallId, IdBase, LegId, NetworkId, OfferId, QueueId, ReplyId, SeatId, TrunkId};
+pub use ids::{CallId, IdBase, LegId, LegIds, NetworkId, OfferId, QueueId, ReplyId, SeatId, TrunkId};
 pub use ledger::{CallEvent, Fate, Row, StreamReport};
 pub use leg::{Arrival, Calling, Cause, Dial, Digit, DigitBy, LegCommand, LegEvent, Origin, Target};
 pub use now::{Mono, Now, Wall};

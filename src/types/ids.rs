@@ -71,4 +71,46 @@ impl IdBase {
     pub fn first(self) -> u64 {
         (u64::from(self.node) << 56) | (u64::from(self.epoch_s) << 24)
     }
+
+    /// Ids of incoming legs, counted by the endpoint: even numbers.
+    pub fn legs_of_endpoint(self) -> LegIds {
+        LegIds { last: self.first() }
+    }
+
+    /// Ids of dialled legs, counted by the center: odd numbers.
+    pub fn legs_of_center(self) -> LegIds {
+        LegIds { last: self.first() + 1 }
+    }
+}
+
+/// Counts leg ids of one maker. Endpoint and center count in steps of two from different starts, so that neither has to
+/// ask the other and no id is given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegIds {
+    last: u64,
+}
+
+impl LegIds {
+    /// The next id that nobody has.
+    pub fn take(&mut self) -> LegId {
+        self.last += 2;
+        LegId(self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoint_and_center_never_give_the_same_leg_id() {
+        let base = IdBase { node: 3, epoch_s: 1_795_000_000 };
+        let (mut endpoint, mut center) = (base.legs_of_endpoint(), base.legs_of_center());
+        let mut given = std::collections::BTreeSet::new();
+        for _ in 0..1_000 {
+            assert!(given.insert(endpoint.take()));
+            assert!(given.insert(center.take()));
+        }
+        assert!(given.iter().all(|leg| leg.0 > base.first()), "the base itself is never given");
+    }
 }

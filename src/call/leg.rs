@@ -1,0 +1,68 @@
+//! One leg of a call: its role and how far it has come.
+
+use crate::types::{Cause, LegCommand};
+
+/// What a leg is in its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The citizen.
+    Caller,
+    /// A working position of ours.
+    Seat,
+}
+
+/// How far a leg has come. An incoming leg goes Arrived, Early, Answering, Up; a dialled one Dialled, Ringing, Up; each may
+/// be Parting at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Incoming, nothing said yet.
+    Arrived,
+    /// Incoming, hears us before the answer.
+    Early,
+    /// Incoming, our answer is on its way and not confirmed.
+    Answering,
+    /// Dialled.
+    Dialled,
+    /// Dialled, the far end rings.
+    Ringing,
+    /// Answered and confirmed.
+    Up,
+    /// We ended it and wait for its last word.
+    Parting,
+}
+
+impl Phase {
+    /// Whether audio can flow to the far end.
+    pub fn is_audible(self) -> bool {
+        match self {
+            Phase::Early | Phase::Answering | Phase::Up => true,
+            Phase::Arrived | Phase::Dialled | Phase::Ringing | Phase::Parting => false,
+        }
+    }
+
+    /// The command that ends a leg in this phase.
+    pub(super) fn parting(self, cause: Cause) -> Option<LegCommand> {
+        match self {
+            Phase::Arrived | Phase::Early => Some(LegCommand::Refuse(cause)),
+            Phase::Answering | Phase::Dialled | Phase::Ringing | Phase::Up => Some(LegCommand::Hangup(cause)),
+            Phase::Parting => None,
+        }
+    }
+}
+
+/// One leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// What it is in the call.
+    pub role: Role,
+    /// How far it has come.
+    pub phase: Phase,
+    /// Whether its far end holds us.
+    pub held: bool,
+}
+
+impl Leg {
+    pub(super) fn new(role: Role, phase: Phase) -> Self {
+        Self { role, phase, held: false }
+    }
+}

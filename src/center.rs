@@ -1,0 +1,212 @@
+//! The center: owns all live calls, seats and queues of one node. The only place where `call`, `acd` and `seat` meet.
+//!
+//! A machine without clock, socket or randomness: [`Center::handle`] takes one [`Input`] and appends what must be done.
+//! One file per step of a call's life: [`arrive`], [`offer`], [`answer`], [`hold`], [`end`]; [`tick`] and [`presence`] are
+//! what happens beside it. Knows no SIP, no media engine and no store.
+
+mod answer;
+mod arrive;
+mod check;
+mod end;
+mod hold;
+mod io;
+mod live;
+mod look;
+mod memory;
+mod offer;
+mod presence;
+mod renew;
+#[cfg(test)]
+mod tests;
+mod tick;
+mod timers;
+
+pub use io::{Effect, Input, PresenceCommand, Refusal, Reply};
+pub use look::{CallView, Doing, QueueView, SeatView, TrunkView, View, WhereIs};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::acd::Acd;
+use crate::dialplan::Plan;
+use crate::seat::Seat;
+use crate::types::{
+    CallEvent, CallId, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, Mono, Now, OfferId, QueueId, Row, RunId, SeatId,
+    TrunkId,
+};
+use live::Live;
+use memory::Memory;
+use timers::Timers;
+
+/// Bounds and backstops. Times of the service itself (ring, wrap-up, longest waiting) stand in the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Most live calls; a new one beyond is refused "overload" (default 10,000).
+    pub max_calls: usize,
+    /// Longest playing of a prompt in milliseconds. A prompt whose end is not reported by then counts as ended, so that
+    /// no caller is stuck behind it (default 120,000).
+    pub prompt_max_ms: u32,
+    /// Longest time from a seat's answer to the confirmed answer of the caller's leg, milliseconds. A backstop: the
+    /// endpoint gives up after 32 s without ACK (RFC 3261 13.3.1.4) and reports it (default 40,000).
+    pub join_max_ms: u32,
+    /// Longest time from our hang-up to the last word of a leg, milliseconds. A backstop behind 32 s of BYE
+    /// retransmission (Timer F of RFC 3261 17.1.2.2); then the books are closed without it (default 40,000).
+    pub clear_max_ms: u32,
+    /// How long a seat whose phone was busy or failed gets no offer, milliseconds (default 10,000). Too short: one broken
+    /// phone delays every caller; too long: a seat idles after a slip.
+    pub rest_ms: u32,
+    /// How long figures of an ended leg are awaited, milliseconds (default 60,000).
+    pub measured_within_ms: u32,
+    /// Most ended legs that are remembered for that (default 20,000).
+    pub max_remembered: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_calls: 10_000,
+            prompt_max_ms: 120_000,
+            join_max_ms: 40_000,
+            clear_max_ms: 40_000,
+            rest_ms: 10_000,
+            measured_within_ms: 60_000,
+            max_remembered: 20_000,
+        }
+    }
+}
+
+/// All live calls, seats and queues of one node.
+#[derive(Debug)]
+pub struct Center {
+    config: Config,
+    plan: Arc<Plan>,
+    ids: Ids,
+    draining: bool,
+    calls: BTreeMap<CallId, Live>,
+    /// Call of every leg that has not ended.
+    call_of: BTreeMap<LegId, CallId>,
+    /// Seat of every such leg that belongs to one.
+    seat_of: BTreeMap<LegId, SeatId>,
+    seats: BTreeMap<SeatId, Seat>,
+    acd: Acd,
+    /// Queues by name. Their ids here are our own: an index of one plan means another queue in the next.
+    queue_ids: BTreeMap<String, QueueId>,
+    trunks: BTreeMap<TrunkId, bool>,
+    timers: Timers,
+    memory: Memory,
+}
+
+impl Center {
+    /// An idle center: the seats of the plan signed out, their phones unreachable unless they have a fixed contact.
+    pub fn new(plan: Arc<Plan>, config: Config, ids: IdBase) -> Self {
+        let memory = Memory::new(config.max_remembered, Duration::from_millis(config.measured_within_ms.into()));
+        let mut center = Self {
+            config,
+            plan: Arc::clone(&plan),
+            ids: Ids::new(ids),
+            draining: false,
+            calls: BTreeMap::new(),
+            call_of: BTreeMap::new(),
+            seat_of: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            acd: Acd::default(),
+            queue_ids: BTreeMap::new(),
+            trunks: BTreeMap::new(),
+            timers: Timers::default(),
+            memory,
+        };
+        center.adopt(plan, Mono::default());
+        center
+    }
+
+    /// Applies one input and appends what must be done to `effects`, in order.
+    pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        let out = &mut Out { now, effects };
+        match input {
+            Input::Leg { leg, event } => self.on_leg(leg, event, out),
+            Input::PromptEnded { leg, run } => self.on_prompt_ended(leg, run, out),
+            Input::Measured { leg, report } => self.on_measured(leg, report, out),
+            Input::RecordingFailed { call, why } => self.on_recording_failed(call, why, out),
+            Input::Reachable { seat, reachable } => self.on_reachable(seat, reachable, out),
+            Input::TrunkHealth { trunk, up } => self.on_trunk_health(trunk, up),
+            Input::Presence { seat, command, reply } => self.on_presence(seat, command, reply, out),
+            Input::Look { reply } => self.on_look(reply, out),
+            Input::Plan { plan } => self.on_plan(plan, out),
+            Input::Drain => self.draining = true,
+            Input::Tick => self.on_tick(out),
+        }
+        self.match_waiting(out);
+    }
+
+    fn on_leg(&mut self, leg: LegId, event: LegEvent, out: &mut Out<'_>) {
+        match event {
+            LegEvent::Arrived(arrival) => self.on_arrived(leg, arrival, out),
+            LegEvent::Ringing => self.on_ringing(leg, out),
+            LegEvent::Answered => self.on_answered(leg, out),
+            LegEvent::Held(held) => self.on_held(leg, held, out),
+            LegEvent::Digit { .. } => self.on_digit(leg, out),
+            LegEvent::Ended { cause, status } => self.on_ended(leg, cause, status, out),
+        }
+    }
+
+    /// When [`Input::Tick`] is due next. Ticks that come early or late do no harm.
+    pub fn deadline(&self) -> Option<Mono> {
+        self.timers.next()
+    }
+
+    /// How many calls live. A drain is over when none does.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+}
+
+/// Where effects of one input go, with its time.
+struct Out<'a> {
+    now: Now,
+    effects: &'a mut Vec<Effect>,
+}
+
+impl Out<'_> {
+    fn row(&mut self, call: CallId, event: CallEvent) {
+        self.effects.push(Effect::Ledger(Row { at: self.now.wall, call, event }));
+    }
+
+    fn leg(&mut self, call: CallId, leg: LegId, command: LegCommand) {
+        self.effects.push(Effect::Leg { call, leg, command });
+    }
+
+    fn hear(&mut self, call: CallId, set: Option<Vec<Hear>>) {
+        self.effects.extend(set.map(|set| Effect::Hear { call, set }));
+    }
+}
+
+/// Counters of live ids.
+#[derive(Debug)]
+struct Ids {
+    call: u64,
+    offer: u64,
+    run: u64,
+    legs: LegIds,
+}
+
+impl Ids {
+    fn new(base: IdBase) -> Self {
+        Self { call: base.first(), offer: base.first(), run: base.first(), legs: base.legs_of_center() }
+    }
+
+    fn call(&mut self) -> CallId {
+        self.call += 1;
+        CallId(self.call)
+    }
+
+    fn offer(&mut self) -> OfferId {
+        self.offer += 1;
+        OfferId(self.offer)
+    }
+
+    fn run(&mut self) -> RunId {
+        self.run += 1;
+        RunId(self.run)
+    }
+}

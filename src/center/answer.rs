@@ -1,0 +1,94 @@
+//! Somebody is up: a seat that we rang, or a caller whose answer is confirmed.
+
+use std::time::Duration;
+
+use super::live::{Offer, Party, Place};
+use super::timers::Timer;
+use super::{Center, Effect, Out};
+use crate::call::Phase;
+use crate::types::{CallEvent, CallId, Cause, LegCommand, LegId};
+
+impl Center {
+    pub(super) fn on_answered(&mut self, leg: LegId, out: &mut Out<'_>) {
+        let Some(id) = self.call_of.get(&leg).copied() else {
+            // We gave this leg up, and here it is: it must not stay open.
+            if let Some(call) = self.memory.call_of(leg) {
+                out.leg(call, leg, LegCommand::Hangup(Cause::Cancelled));
+            }
+            return;
+        };
+        let Some(phase) = self.calls.get(&id).and_then(|live| live.call.leg(leg)).map(|leg| leg.phase) else { return };
+        match phase {
+            Phase::Answering => self.caller_up(id, leg, out),
+            Phase::Dialled | Phase::Ringing => match self.offer_of(leg) {
+                Some((_, offer)) => self.seat_up(id, offer, out),
+                None => self.part(id, leg, Cause::Cancelled, out),
+            },
+            // The answer has crossed our hang-up: the offer is void, and the leg must still end.
+            Phase::Parting => out.leg(id, leg, LegCommand::Hangup(Cause::Cancelled)),
+            Phase::Arrived | Phase::Early | Phase::Up => tracing::warn!(%leg, "answered out of turn"),
+        }
+    }
+
+    /// A seat has answered its offer.
+    fn seat_up(&mut self, id: CallId, offer: Offer, out: &mut Out<'_>) {
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        live.call.up(offer.leg);
+        if let Some(seat) = self.seats.get_mut(&offer.seat) {
+            seat.talk(offer.id);
+        }
+        self.timers.clear(Timer::Place(id));
+        let party = Party { seat: offer.seat, leg: offer.leg };
+        let Some(caller) = live.call.caller() else { return };
+        // Early media becomes a call only now; who is answered already talks at once. An answer whose ACK is late
+        // counts: the endpoint watches over it.
+        match live.call.answer(caller) {
+            Some(command) => {
+                out.row(id, CallEvent::AnsweredByExchange);
+                out.leg(id, caller, command);
+                out.hear(id, live.go(out.now.mono, Place::Joining(party)));
+                let longest = Duration::from_millis(self.config.join_max_ms.into());
+                self.timers.set(Timer::Place(id), out.now.mono + longest);
+            }
+            None => self.talk(id, party, out),
+        }
+        self.record(id, caller, out);
+    }
+
+    fn caller_up(&mut self, id: CallId, leg: LegId, out: &mut Out<'_>) {
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        live.call.up(leg);
+        if let Place::Joining(party) = live.place {
+            self.timers.clear(Timer::Place(id));
+            self.talk(id, party, out);
+        }
+    }
+
+    fn talk(&mut self, id: CallId, party: Party, out: &mut Out<'_>) {
+        self.timers.clear(Timer::MaxWait(id));
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        out.row(id, CallEvent::Talking { seat: party.seat, leg: party.leg });
+        out.hear(id, live.go(out.now.mono, Place::Talking(party)));
+    }
+
+    /// One recording a call, from the first answer of a seat to the end.
+    fn record(&mut self, id: CallId, caller: LegId, out: &mut Out<'_>) {
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        if live.recording {
+            return;
+        }
+        live.recording = true;
+        let file = file_name(id, live.arrived_wall);
+        out.row(id, CallEvent::Recording { file: file.clone() });
+        out.effects.push(Effect::Record { call: id, caller, file });
+    }
+}
+
+/// Name of a recording below its folder: the day of arrival (UTC), then the call, for example `2026-11-23/c1042`. A call
+/// id never repeats, so neither does a name.
+fn file_name(id: CallId, arrived: crate::types::Wall) -> String {
+    match jiff::Timestamp::from_millisecond(arrived.0) {
+        Ok(at) => format!("{}/{id}", jiff::tz::Offset::UTC.to_datetime(at).date()),
+        Err(_) => format!("undated/{id}"),
+    }
+}

@@ -1,0 +1,204 @@
+//! A leg comes in: its row first, then the plan decides; greeting, and after it the queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::live::{Live, Place, Way};
+use super::timers::Timer;
+use super::{Center, Out, PresenceCommand};
+use crate::call::{Call, Role};
+use crate::dialplan::feature::REFUSED;
+use crate::dialplan::{AnswerWhen, FeatureCode, Route};
+use crate::types::{Arrival, CallEvent, CallId, Cause, Fate, LegId, Origin, PromptName, RunId, SeatId};
+
+/// What the plan and our state say to a new leg.
+enum Verdict {
+    Refuse(Cause),
+    Queue(Box<Way>),
+    Feature(SeatId, FeatureCode),
+}
+
+impl Center {
+    pub(super) fn on_arrived(&mut self, leg: LegId, arrival: Arrival, out: &mut Out<'_>) {
+        if self.call_of.contains_key(&leg) {
+            tracing::warn!(%leg, "a leg arrived twice");
+            return;
+        }
+        let id = self.ids.call();
+        let verdict = self.judge(&arrival, out);
+        out.row(
+            id,
+            CallEvent::Arrived {
+                leg,
+                origin: arrival.origin,
+                from: self.name_of(arrival.origin),
+                called: arrival.called.clone(),
+                calling: arrival.calling.clone(),
+                call_id: arrival.call_id.clone(),
+            },
+        );
+        self.call_of.insert(leg, id);
+        let role = if matches!(verdict, Verdict::Feature(..)) { Role::Seat } else { Role::Caller };
+        self.calls.insert(
+            id,
+            Live {
+                call: Call::incoming(leg, role),
+                place: Place::Waiting,
+                way: None,
+                origin: arrival.origin,
+                called: arrival.called,
+                calling: arrival.calling,
+                arrived_wall: out.now.wall,
+                since: out.now.mono,
+                recording: false,
+                notes: 0,
+            },
+        );
+        match verdict {
+            Verdict::Refuse(cause) => self.end(id, Fate::Refused { cause }, cause, out),
+            Verdict::Queue(way) => self.greet(id, leg, *way, out),
+            Verdict::Feature(seat, code) => self.serve_feature(id, leg, seat, code, out),
+        }
+    }
+
+    fn judge(&mut self, arrival: &Arrival, out: &Out<'_>) -> Verdict {
+        if self.draining {
+            return Verdict::Refuse(Cause::Restart);
+        }
+        if self.calls.len() >= self.config.max_calls {
+            return Verdict::Refuse(Cause::Overload);
+        }
+        let plan = Arc::clone(&self.plan);
+        match (plan.route(arrival, out.now.wall), arrival.origin) {
+            (Route::Feature(code), Origin::Seat(seat)) if self.seats.contains_key(&seat) => Verdict::Feature(seat, code),
+            (Route::Queue { line, service }, Origin::Trunk(_)) => {
+                let Some(queue) = self.queue_id(service.queue) else { return Verdict::Refuse(Cause::Failed) };
+                let ticket = self.acd.ticket(service.priority);
+                let name = line.name.clone();
+                Verdict::Queue(Box::new(Way::new(Arc::clone(&plan), name, service, queue, ticket)))
+            }
+            (Route::NotServed { .. }, Origin::Trunk(_)) => Verdict::Refuse(Cause::ModeNotServed),
+            (
+                Route::NoSuchNumber | Route::Feature(_) | Route::Queue { .. } | Route::NotServed { .. },
+                Origin::Trunk(_) | Origin::Seat(_),
+            ) => Verdict::Refuse(Cause::NoSuchNumber),
+        }
+    }
+
+    fn name_of(&self, origin: Origin) -> String {
+        match origin {
+            Origin::Trunk(trunk) => match self.plan.trunks.get(usize::from(trunk.0)) {
+                Some(planned) => planned.name.clone(),
+                None => trunk.to_string(),
+            },
+            Origin::Seat(seat) => seat.0.to_string(),
+        }
+    }
+
+    /// The caller hears the greeting of the line, answered or before the answer as the phase says.
+    fn greet(&mut self, id: CallId, leg: LegId, way: Way, out: &mut Out<'_>) {
+        let run = self.ids.run();
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        let prompt = way.greeting.0.to_string();
+        let command = match way.answer {
+            AnswerWhen::AtOnce => {
+                out.row(id, CallEvent::AnsweredByExchange);
+                live.call.answer(leg)
+            }
+            AnswerWhen::BySeat => live.call.early(leg),
+        };
+        out.row(id, CallEvent::Greeted { prompt });
+        live.way = Some(way);
+        if let Some(command) = command {
+            out.leg(id, leg, command);
+        }
+        out.hear(id, live.go(out.now.mono, Place::Greeting { run }));
+        self.lease_prompt(id, out);
+    }
+
+    /// A prompt is over: what it stood before comes now.
+    pub(super) fn on_prompt_ended(&mut self, leg: LegId, run: RunId, out: &mut Out<'_>) {
+        let Some(id) = self.call_of.get(&leg).copied() else { return };
+        let current = match self.calls.get(&id).map(|live| &live.place) {
+            Some(Place::Greeting { run } | Place::Overflowing { run } | Place::Feature { run, .. }) => Some(*run),
+            Some(
+                Place::Waiting | Place::Offered(_) | Place::Joining(_) | Place::Talking(_) | Place::Ending { .. },
+            )
+            | None => None,
+        };
+        if current == Some(run) {
+            self.prompt_over(id, out);
+        }
+    }
+
+    pub(super) fn prompt_over(&mut self, id: CallId, out: &mut Out<'_>) {
+        let Some(live) = self.calls.get(&id) else { return };
+        match live.place {
+            Place::Greeting { .. } => self.enqueue(id, out),
+            Place::Overflowing { .. } => self.end(id, Fate::Overflowed, Cause::Busy, out),
+            Place::Feature { .. } => self.end(id, Fate::Served, Cause::HungUp, out),
+            Place::Waiting | Place::Offered(_) | Place::Joining(_) | Place::Talking(_) | Place::Ending { .. } => {}
+        }
+    }
+
+    fn enqueue(&mut self, id: CallId, out: &mut Out<'_>) {
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        let Some(way) = live.way.as_mut() else { return };
+        self.timers.clear(Timer::Place(id));
+        if self.acd.join(way.queue, id, way.ticket).is_err() {
+            return self.overflow(id, out);
+        }
+        way.waiting_since = Some(out.now.mono);
+        if let Some(most) = way.planned().max_wait_ms {
+            self.timers.set(Timer::MaxWait(id), out.now.mono + Duration::from_millis(most.into()));
+        }
+        out.row(id, CallEvent::Queued { queue: way.planned().name.clone() });
+        out.hear(id, live.go(out.now.mono, Place::Waiting));
+    }
+
+    /// Nobody can come: the caller is told so, then the call ends.
+    pub(super) fn overflow(&mut self, id: CallId, out: &mut Out<'_>) {
+        let run = self.ids.run();
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        self.acd.leave(id);
+        self.timers.clear(Timer::MaxWait(id));
+        out.hear(id, live.go(out.now.mono, Place::Overflowing { run }));
+        self.lease_prompt(id, out);
+    }
+
+    pub(super) fn lease_prompt(&mut self, id: CallId, out: &Out<'_>) {
+        let longest = Duration::from_millis(self.config.prompt_max_ms.into());
+        self.timers.set(Timer::Place(id), out.now.mono + longest);
+    }
+
+    /// A seat's phone dialled a feature code: do it, say so, hang up.
+    fn serve_feature(&mut self, id: CallId, leg: LegId, seat: SeatId, code: FeatureCode, out: &mut Out<'_>) {
+        let command = match code {
+            FeatureCode::SignIn => PresenceCommand::SignIn,
+            FeatureCode::Ready => PresenceCommand::Ready,
+            FeatureCode::NotReady => PresenceCommand::NotReady,
+            FeatureCode::SignOut => PresenceCommand::SignOut,
+        };
+        if code == FeatureCode::Ready {
+            // One code for the whole: who picks up a phone in the morning dials once.
+            let _ = self.command_presence(seat, PresenceCommand::SignIn, out);
+        }
+        let prompt = match self.command_presence(seat, command, out) {
+            Ok(()) => code.prompt(),
+            Err(_) => PromptName::new(REFUSED),
+        };
+        self.seat_of.insert(leg, seat);
+        if let Some(seat) = self.seats.get_mut(&seat) {
+            seat.own_call(id, leg);
+        }
+        self.settle(seat, out.now.mono);
+        let run = self.ids.run();
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        out.row(id, CallEvent::AnsweredByExchange);
+        if let Some(command) = live.call.answer(leg) {
+            out.leg(id, leg, command);
+        }
+        out.hear(id, live.go(out.now.mono, Place::Feature { run, prompt }));
+        self.lease_prompt(id, out);
+    }
+}

@@ -1,0 +1,159 @@
+//! Whether the books balance. Called by tests and simulations after every input.
+
+use super::Center;
+use super::live::{Live, Place};
+use super::timers::Timer;
+use crate::call::{Phase, Role};
+use crate::seat::Work;
+use crate::types::{CallId, Source};
+
+impl Center {
+    /// Compares calls, seats, queues, legs and timers with each other.
+    ///
+    /// # Panics
+    /// When they disagree, with what is wrong.
+    pub fn check(&self) {
+        self.acd.check();
+        for (id, live) in &self.calls {
+            self.check_place(*id, live);
+            self.check_legs(*id, live);
+            self.check_timers_of(*id, live);
+            check_sound(*id, live);
+        }
+        self.check_seats();
+        self.check_timers();
+        let legs: usize = self.calls.values().map(|live| live.call.legs().count()).sum();
+        assert_eq!(legs, self.call_of.len(), "legs of calls and the index of legs differ");
+        assert!(self.seat_of.keys().all(|leg| self.call_of.contains_key(leg)), "a seat's leg belongs to no call");
+        assert!(self.memory.len() <= self.config.max_remembered, "more ended legs are remembered than allowed");
+    }
+
+    fn check_place(&self, id: CallId, live: &Live) {
+        let queued = self.acd.queue_of(id);
+        match &live.place {
+            Place::Waiting => {
+                let way = live.way.as_ref().expect("a waiting call has a way");
+                assert_eq!(queued, Some(way.queue), "{id} waits and is not in its queue");
+                assert!(!way.too_long, "{id} waits though its time is over");
+            }
+            Place::Greeting { .. }
+            | Place::Offered(_)
+            | Place::Joining(_)
+            | Place::Talking(_)
+            | Place::Overflowing { .. }
+            | Place::Feature { .. }
+            | Place::Ending { .. } => assert_eq!(queued, None, "{id} is in a queue and in {:?}", live.place),
+        }
+        if let Some(party) = live.place.party() {
+            let seat = self.seats.get(&party.seat).unwrap_or_else(|| panic!("{id} is with a seat that is not there"));
+            let agrees = match seat.work() {
+                Work::Offered(lease) | Work::Ringing(lease) => {
+                    matches!(live.place, Place::Offered(offer) if offer.id == lease.offer)
+                }
+                Work::Talking { .. } => matches!(live.place, Place::Joining(_) | Place::Talking(_)),
+                Work::Idle
+                | Work::OwnCall { .. }
+                | Work::Leaving { .. }
+                | Work::Resting { .. }
+                | Work::WrapUp { .. } => false,
+            };
+            assert!(agrees, "{id} in {:?} and {} in {:?} disagree", live.place, party.seat, seat.work());
+            assert_eq!(seat.busy_with(), Some((id, party.leg)), "{id} and {} disagree on their leg", party.seat);
+            assert_eq!(self.seat_of.get(&party.leg), Some(&party.seat), "the index of seats' legs is wrong");
+        }
+    }
+
+    fn check_legs(&self, id: CallId, live: &Live) {
+        assert!(!live.call.is_empty(), "{id} lives without a leg");
+        let party = live.place.party().map(|party| party.leg);
+        let ending = matches!(live.place, Place::Ending { .. });
+        for (leg, state) in live.call.legs() {
+            assert_eq!(self.call_of.get(&leg), Some(&id), "{leg} is in {id} and the index says otherwise");
+            let parting = state.phase == Phase::Parting;
+            assert_eq!(parting, self.timers.at(Timer::Leg(leg)).is_some(), "{leg}: parting and its deadline differ");
+            assert!(!ending || parting, "{id} ends and {leg} was not hung up");
+            if state.role == Role::Seat && !matches!(live.place, Place::Feature { .. }) {
+                assert!(parting || party == Some(leg), "{leg} of a seat is nobody's offer and nobody's talk");
+            }
+        }
+        let callers = live.call.legs().filter(|(_, leg)| leg.role == Role::Caller).count();
+        assert!(ending || callers == usize::from(live.way.is_some()), "{id} has {callers} callers");
+    }
+
+    fn check_timers_of(&self, id: CallId, live: &Live) {
+        let leased = self.timers.at(Timer::Place(id)).is_some();
+        assert_eq!(leased, live.place.is_leased(), "{id} in {:?}: lease and deadline differ", live.place);
+        if live.place == Place::Waiting {
+            let limit = live.way.as_ref().and_then(|way| way.planned().max_wait_ms);
+            assert_eq!(self.timers.at(Timer::MaxWait(id)).is_some(), limit.is_some(), "{id} waits without its limit");
+        }
+    }
+
+    fn check_seats(&self) {
+        for (id, seat) in &self.seats {
+            if let Some((call, leg)) = seat.busy_with() {
+                assert_eq!(self.call_of.get(&leg), Some(&call), "{id} is busy with a leg that is gone");
+                assert_eq!(self.seat_of.get(&leg), Some(id), "{id} is busy with another seat's leg");
+                let live = &self.calls[&call];
+                let state = live.call.leg(leg).expect("the index of legs is right");
+                let leaving = matches!(seat.work(), Work::Leaving { .. });
+                let own = matches!(seat.work(), Work::OwnCall { .. });
+                assert!(own || leaving == (state.phase == Phase::Parting), "{id} leaves and its leg does not, or so");
+                assert!(leaving || own || live.place.party().is_some_and(|party| party.seat == *id), "{id} is stuck");
+            }
+            assert_eq!(self.timers.at(Timer::Seat(*id)), seat.deadline(), "{id}: state and deadline differ");
+            assert_eq!(self.acd.free_since(*id), seat.available_since(), "{id}: free, or is it");
+            assert!(self.plan.seats.contains_key(id) || seat.busy_with().is_some(), "{id} has left the plan");
+        }
+    }
+
+    fn check_timers(&self) {
+        for timer in self.timers.all() {
+            let lives = match timer {
+                Timer::Place(call) | Timer::MaxWait(call) => self.calls.contains_key(&call),
+                Timer::Leg(leg) => self.call_of.contains_key(&leg),
+                Timer::Seat(seat) => self.seats.contains_key(&seat),
+            };
+            assert!(lives, "{timer:?} has outlived what it is for");
+        }
+    }
+}
+
+/// A leg that is open hears something, and what it hears belongs to the place where the call is.
+fn check_sound(id: CallId, live: &Live) {
+    let (told, place) = (live.call.told(), &live.place);
+    if matches!(place, Place::Ending { .. }) {
+        return;
+    }
+    for (leg, state) in live.call.legs().filter(|(_, leg)| leg.phase.is_audible()) {
+        let hears = told.iter().find(|hear| hear.leg == leg).map(|hear| hear.from.as_slice()).unwrap_or_default();
+        assert!(!hears.is_empty(), "{id}: {leg} hears silence in {place:?}");
+        for source in hears {
+            let fits = match (source, place) {
+                (
+                    Source::Prompt { run, .. },
+                    Place::Greeting { run: now } | Place::Overflowing { run: now } | Place::Feature { run: now, .. },
+                ) => run == now,
+                (Source::Leg { leg: other, .. }, Place::Joining(_) | Place::Talking(_)) => {
+                    !state.held && live.call.leg(*other).is_some_and(|leg| leg.phase.is_audible())
+                }
+                (Source::Music { .. } | Source::Ringback, Place::Waiting | Place::Offered(_)) => true,
+                (Source::Music { .. }, Place::Joining(_) | Place::Talking(_)) => {
+                    live.call.legs().any(|(_, leg)| leg.held)
+                }
+                (
+                    Source::Prompt { .. } | Source::Leg { .. } | Source::Music { .. } | Source::Ringback,
+                    Place::Greeting { .. }
+                    | Place::Waiting
+                    | Place::Offered(_)
+                    | Place::Joining(_)
+                    | Place::Talking(_)
+                    | Place::Overflowing { .. }
+                    | Place::Feature { .. }
+                    | Place::Ending { .. },
+                ) => false,
+            };
+            assert!(fits, "{id}: {leg} hears {source:?} in {place:?}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A leg is gone: free its seat, go on or end. Every call gets exactly one fate, when its last leg has ended.
+
+use std::time::Duration;
+
+use super::live::{Live, Offer, Place};
+use super::timers::Timer;
+use super::{Center, Effect, Out};
+use crate::call::{Leg, Phase, Role};
+use crate::seat::Then;
+use crate::types::{CallEvent, CallId, Cause, Fate, LegId, SeatId, StreamReport};
+
+impl Center {
+    /// The last word of a leg.
+    pub(super) fn on_ended(&mut self, leg: LegId, cause: Cause, status: Option<u16>, out: &mut Out<'_>) {
+        let Some(id) = self.call_of.remove(&leg) else {
+            tracing::debug!(%leg, "an unknown leg has ended");
+            return;
+        };
+        self.timers.clear(Timer::Leg(leg));
+        self.memory.remember(out.now.mono, leg, id);
+        out.row(id, CallEvent::LegEnded { leg, cause, status });
+        let gone = self.calls.get_mut(&id).and_then(|live| live.call.gone(leg));
+        let seat = self.seat_of.remove(&leg);
+        match gone {
+            Some(Leg { role: Role::Caller, .. }) => self.caller_gone(id, cause, out),
+            Some(Leg { role: Role::Seat, phase, .. }) => self.seat_gone(id, leg, seat, phase, cause, out),
+            None => {}
+        }
+        self.close_if_empty(id, out);
+    }
+
+    fn caller_gone(&mut self, id: CallId, cause: Cause, out: &mut Out<'_>) {
+        let Some(live) = self.calls.get(&id) else { return };
+        let left = matches!(cause, Cause::HungUp | Cause::Cancelled);
+        let or_failed = |abandoned: Fate| if left { abandoned } else { Fate::Failed { cause } };
+        let fate = match live.place {
+            Place::Greeting { .. } => or_failed(Fate::AbandonedInGreeting),
+            Place::Waiting => or_failed(Fate::AbandonedInQueue),
+            Place::Offered(_) | Place::Joining(_) => or_failed(Fate::AbandonedInRing),
+            Place::Talking(party) => Fate::Answered { seat: party.seat },
+            Place::Overflowing { .. } => Fate::Overflowed,
+            Place::Feature { .. } => or_failed(Fate::Served),
+            Place::Ending { .. } => return,
+        };
+        let say = match live.place {
+            Place::Offered(_) => Cause::Cancelled,
+            Place::Greeting { .. }
+            | Place::Waiting
+            | Place::Joining(_)
+            | Place::Talking(_)
+            | Place::Overflowing { .. }
+            | Place::Feature { .. }
+            | Place::Ending { .. } => Cause::HungUp,
+        };
+        self.end(id, fate, say, out);
+    }
+
+    fn seat_gone(
+        &mut self,
+        id: CallId,
+        leg: LegId,
+        seat: Option<SeatId>,
+        phase: Phase,
+        cause: Cause,
+        out: &mut Out<'_>,
+    ) {
+        if phase == Phase::Parting {
+            // We hung it up; what shall follow was decided then.
+            if let Some(seat) = seat {
+                self.seat_left_leg(seat, leg, Then::Idle, out);
+            }
+            return;
+        }
+        let Some(live) = self.calls.get(&id) else { return };
+        match live.place.clone() {
+            Place::Offered(offer) if offer.leg == leg => self.offer_failed(id, offer, cause, out),
+            Place::Joining(party) if party.leg == leg => {
+                // The agent dropped it before the caller's answer was through: the caller keeps the place in the queue.
+                let rest = Then::Rest(Duration::from_millis(self.config.rest_ms.into()));
+                self.seat_left(party.seat, rest, out);
+                self.back_to_queue(id, out);
+            }
+            Place::Talking(party) if party.leg == leg => {
+                self.seat_left(party.seat, self.wrap_up(id), out);
+                self.end(id, Fate::Answered { seat: party.seat }, Cause::HungUp, out);
+            }
+            Place::Feature { .. } => {
+                if let Some(seat) = seat {
+                    self.seat_left_leg(seat, leg, Then::Idle, out);
+                }
+                let left = matches!(cause, Cause::HungUp | Cause::Cancelled);
+                let fate = if left { Fate::Served } else { Fate::Failed { cause } };
+                self.end(id, fate, Cause::HungUp, out);
+            }
+            Place::Greeting { .. }
+            | Place::Waiting
+            | Place::Offered(_)
+            | Place::Joining(_)
+            | Place::Talking(_)
+            | Place::Overflowing { .. }
+            | Place::Ending { .. } => tracing::error!(%leg, "a seat's leg was neither offered, talking nor parting"),
+        }
+    }
+
+    /// The seat's leg is gone, if that leg is what keeps it busy.
+    fn seat_left_leg(&mut self, seat: SeatId, leg: LegId, then: Then, out: &Out<'_>) {
+        let busy_with = self.seats.get(&seat).and_then(|seat| seat.busy_with());
+        if busy_with.is_some_and(|(_, busy)| busy == leg) {
+            self.seat_left(seat, then, out);
+        }
+    }
+
+    /// The leg that kept the seat busy is gone.
+    pub(super) fn seat_left(&mut self, id: SeatId, then: Then, out: &Out<'_>) {
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.left(out.now.mono, then);
+        }
+        self.settle(id, out.now.mono);
+    }
+
+    fn wrap_up(&self, id: CallId) -> Then {
+        let way = self.calls.get(&id).and_then(|live| live.way.as_ref());
+        way.map_or(Then::Idle, |way| Then::WrapUp(Duration::from_millis(way.planned().wrap_up_ms.into())))
+    }
+
+    /// Decides the fate of a call and hangs up whoever is still there. The first decision stands.
+    pub(super) fn end(&mut self, id: CallId, fate: Fate, cause: Cause, out: &mut Out<'_>) {
+        let wrap_up = self.wrap_up(id);
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        if matches!(live.place, Place::Ending { .. }) {
+            return;
+        }
+        let place = std::mem::replace(&mut live.place, Place::Ending { fate });
+        live.since = out.now.mono;
+        let recording = std::mem::take(&mut live.recording);
+        let legs: Vec<LegId> = live.call.legs().map(|(leg, _)| leg).collect();
+        self.acd.leave(id);
+        self.timers.clear(Timer::Place(id));
+        self.timers.clear(Timer::MaxWait(id));
+        if let Place::Offered(Offer { id: offer, .. }) = place {
+            out.row(id, CallEvent::OfferEnded { offer, cause: Cause::Cancelled });
+        }
+        if let Some(party) = place.party() {
+            let then = if matches!(place, Place::Talking(_)) { wrap_up } else { Then::Idle };
+            if let Some(seat) = self.seats.get_mut(&party.seat)
+                && seat.busy_with() == Some((id, party.leg))
+            {
+                seat.leave(then);
+            }
+        }
+        for leg in legs {
+            self.part(id, leg, cause, out);
+        }
+        if recording {
+            out.effects.push(Effect::EndRecording { call: id });
+        }
+    }
+
+    /// Hangs up one leg and watches that it says its last word.
+    pub(super) fn part(&mut self, id: CallId, leg: LegId, cause: Cause, out: &mut Out<'_>) {
+        let command = self.calls.get_mut(&id).and_then(|live| live.call.part(leg, cause));
+        if let Some(command) = command {
+            out.leg(id, leg, command);
+            let longest = Duration::from_millis(self.config.clear_max_ms.into());
+            self.timers.set(Timer::Leg(leg), out.now.mono + longest);
+        }
+    }
+
+    fn close_if_empty(&mut self, id: CallId, out: &mut Out<'_>) {
+        let Some(Live { call, place: Place::Ending { fate }, .. }) = self.calls.get(&id) else { return };
+        if call.is_empty() {
+            out.row(id, CallEvent::Ended { fate: *fate });
+            self.calls.remove(&id);
+        }
+    }
+
+    /// The audio figures of a leg, in its call's life or shortly after it.
+    pub(super) fn on_measured(&mut self, leg: LegId, report: StreamReport, out: &mut Out<'_>) {
+        if let Some(call) = self.memory.take(leg).or_else(|| self.call_of.get(&leg).copied()) {
+            out.row(call, CallEvent::Quality { leg, report });
+        }
+    }
+
+    /// The recording broke; the call goes on.
+    pub(super) fn on_recording_failed(&mut self, call: CallId, why: String, out: &mut Out<'_>) {
+        if self.calls.contains_key(&call) {
+            out.row(call, CallEvent::RecordingFailed { why });
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! One live call: its legs, its way through the plan, and the one place where it is.
+
+use std::sync::Arc;
+
+use crate::acd::Ticket;
+use crate::call::{Call, Scene};
+use crate::dialplan::{AnswerWhen, Plan, Queue, QueueService};
+use crate::types::{
+    Calling, Fate, LegId, LineNumber, Mono, OfferId, Origin, PromptName, QueueId, RunId, SeatId, Source, Wall,
+};
+
+/// A live call.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) call: Call,
+    pub(super) place: Place,
+    /// Its way through a queue; a feature code or a refused call has none.
+    pub(super) way: Option<Way>,
+    pub(super) origin: Origin,
+    pub(super) called: LineNumber,
+    pub(super) calling: Calling,
+    pub(super) arrived_wall: Wall,
+    /// Since when it is in this place.
+    pub(super) since: Mono,
+    pub(super) recording: bool,
+    /// Rows about keys and holds so far: a bounded number, so that a held-down key cannot fill the ledger.
+    pub(super) notes: u16,
+}
+
+/// Where a call is. One enum: a call cannot wait and talk at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The caller hears the greeting of the line, whole.
+    Greeting {
+        /// This playing of it.
+        run: RunId,
+    },
+    /// In its queue, hearing music.
+    Waiting,
+    /// Out of its queue: one seat has it under a lease. The caller goes on to hear the queue's music.
+    Offered(Offer),
+    /// The seat has answered; our answer to the caller is not confirmed yet.
+    Joining(Party),
+    /// Caller and seat talk.
+    Talking(Party),
+    /// The caller is told that nobody can come.
+    Overflowing {
+        /// This playing of the prompt.
+        run: RunId,
+    },
+    /// A seat's phone hears what its feature code did.
+    Feature {
+        /// This playing of the prompt.
+        run: RunId,
+        /// Which prompt.
+        prompt: PromptName,
+    },
+    /// Its fate is decided; legs that we hung up have not said their last word.
+    Ending {
+        /// What the last row will say.
+        fate: Fate,
+    },
+}
+
+/// The lease of an offer; its deadline is the place's timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offer {
+    pub(super) id: OfferId,
+    pub(super) seat: SeatId,
+    pub(super) leg: LegId,
+}
+
+/// The seat that has a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Party {
+    pub(super) seat: SeatId,
+    pub(super) leg: LegId,
+}
+
+impl Place {
+    /// The seat and the leg that have this call.
+    pub(super) fn party(&self) -> Option<Party> {
+        match self {
+            Place::Offered(offer) => Some(Party { seat: offer.seat, leg: offer.leg }),
+            Place::Joining(party) | Place::Talking(party) => Some(*party),
+            Place::Greeting { .. }
+            | Place::Waiting
+            | Place::Overflowing { .. }
+            | Place::Feature { .. }
+            | Place::Ending { .. } => None,
+        }
+    }
+
+    /// Whether the place has a deadline.
+    pub(super) fn is_leased(&self) -> bool {
+        match self {
+            Place::Greeting { .. }
+            | Place::Offered(_)
+            | Place::Joining(_)
+            | Place::Overflowing { .. }
+            | Place::Feature { .. } => true,
+            Place::Waiting | Place::Talking(_) | Place::Ending { .. } => false,
+        }
+    }
+}
+
+/// A call's way through a queue, by the plan that counted when it arrived.
+#[derive(Debug)]
+pub(super) struct Way {
+    plan: Arc<Plan>,
+    /// Index in that plan.
+    planned: QueueId,
+    /// Our own id of the queue.
+    pub(super) queue: QueueId,
+    pub(super) greeting: PromptName,
+    pub(super) answer: AnswerWhen,
+    pub(super) line_name: String,
+    pub(super) ticket: Ticket,
+    /// Since when it waits; offers count as waiting.
+    pub(super) waiting_since: Option<Mono>,
+    /// The longest waiting is over: no new offer.
+    pub(super) too_long: bool,
+}
+
+impl Way {
+    pub(super) fn new(plan: Arc<Plan>, line_name: String, service: &QueueService, queue: QueueId, ticket: Ticket) -> Self {
+        Self {
+            plan,
+            planned: service.queue,
+            queue,
+            greeting: service.greeting.clone(),
+            answer: service.answer,
+            line_name,
+            ticket,
+            waiting_since: None,
+            too_long: false,
+        }
+    }
+
+    /// The queue as the call's plan describes it.
+    pub(super) fn planned(&self) -> &Queue {
+        &self.plan.queues[usize::from(self.planned.0)]
+    }
+}
+
+impl Live {
+    /// What the legs hear in this place; `None` when nobody is to hear anything any more.
+    pub(super) fn scene(&self) -> Option<Scene> {
+        let music = || {
+            let queue = self.way.as_ref()?.planned();
+            Some(Source::Music { name: queue.music.clone() })
+        };
+        let prompt = |name: &PromptName, run: RunId| Scene::Apart(Source::Prompt { name: name.clone(), run });
+        match &self.place {
+            Place::Greeting { run } => Some(prompt(&self.way.as_ref()?.greeting, *run)),
+            Place::Waiting | Place::Offered(_) => music().map(Scene::Apart),
+            Place::Joining(_) | Place::Talking(_) => music().map(|on_hold| Scene::Together { on_hold }),
+            Place::Overflowing { run } => Some(prompt(&self.way.as_ref()?.planned().overflow_prompt, *run)),
+            Place::Feature { run, prompt: name } => Some(prompt(name, *run)),
+            Place::Ending { .. } => None,
+        }
+    }
+
+    /// Moves the call; gives the new set of who hears what, if it changed.
+    pub(super) fn go(&mut self, now: Mono, place: Place) -> Option<Vec<crate::types::Hear>> {
+        self.place = place;
+        self.since = now;
+        self.sound()
+    }
+
+    /// The set of who hears what, if it changed.
+    pub(super) fn sound(&mut self) -> Option<Vec<crate::types::Hear>> {
+        let scene = self.scene()?;
+        self.call.hear(&scene)
+    }
+}

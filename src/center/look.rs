@@ -1,0 +1,255 @@
+//! What is going on: a picture of all seats, queues, calls and trunks, for the API and for people.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::live::{Live, Place};
+use super::{Center, Effect, Out, Reply};
+use crate::seat::{Presence, Seat, Work};
+use crate::types::{CallId, Calling, LineNumber, Mono, Now, Origin, ReplyId, SeatId, Wall};
+
+/// Everything at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct View {
+    /// The moment.
+    pub at: Wall,
+    /// Whether new calls are refused because the exchange shuts down.
+    pub draining: bool,
+    /// In order of their numbers.
+    pub seats: Vec<SeatView>,
+    /// In the order of the plan.
+    pub queues: Vec<QueueView>,
+    /// In order of arrival.
+    pub calls: Vec<CallView>,
+    /// In the order of the plan.
+    pub trunks: Vec<TrunkView>,
+}
+
+/// One seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeatView {
+    /// Its number.
+    pub seat: SeatId,
+    /// Its name in the plan; empty when the plan has dropped it in mid-call.
+    pub name: String,
+    /// What the agent chose.
+    pub presence: Presence,
+    /// Whether its phone has a contact.
+    pub reachable: bool,
+    /// What it does.
+    pub work: Doing,
+}
+
+/// What a seat does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "doing", rename_all = "snake_case")]
+pub enum Doing {
+    /// Nothing.
+    Idle,
+    /// A call is offered; the phone does not ring yet.
+    Offered {
+        /// Which call.
+        call: CallId,
+    },
+    /// Its phone rings.
+    Ringing {
+        /// Which call.
+        call: CallId,
+    },
+    /// It talks.
+    Talking {
+        /// Which call.
+        call: CallId,
+    },
+    /// Its phone began a call itself.
+    OwnCall {
+        /// Which call.
+        call: CallId,
+    },
+    /// We hung up and wait for its leg to end.
+    Leaving {
+        /// Which call.
+        call: CallId,
+    },
+    /// It gets no offer for a moment, because its phone failed.
+    Resting {
+        /// Milliseconds to go.
+        left_ms: u64,
+    },
+    /// It wraps up.
+    WrapUp {
+        /// Milliseconds to go.
+        left_ms: u64,
+    },
+}
+
+/// One queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QueueView {
+    /// Its name.
+    pub queue: String,
+    /// Who waits, next first. Calls that are being offered are not in it.
+    pub waiting: Vec<CallId>,
+    /// How long the longest of them has waited, milliseconds; 0 when nobody waits.
+    pub longest_ms: u64,
+    /// Seats with its skill that are free now.
+    pub free_seats: usize,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallView {
+    /// Its id.
+    pub call: CallId,
+    /// Where from.
+    pub origin: Origin,
+    /// The number dialled.
+    pub called: LineNumber,
+    /// Who calls.
+    pub calling: Calling,
+    /// When it arrived.
+    pub arrived: Wall,
+    /// Name of its queue, if it has one.
+    pub queue: Option<String>,
+    /// Where it is.
+    pub place: WhereIs,
+    /// For how long it has been there, milliseconds.
+    pub in_place_ms: u64,
+    /// For how long it has waited for a seat, milliseconds, until now or until the answer; `None` before the queue.
+    pub waited_ms: Option<u64>,
+    /// The seat that is rung or talks.
+    pub seat: Option<SeatId>,
+    /// Whether a far end holds.
+    pub held: bool,
+}
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhereIs {
+    /// Hears the greeting.
+    Greeting,
+    /// Waits.
+    Waiting,
+    /// A seat is rung.
+    Offered,
+    /// A seat answered; the caller's leg is being answered.
+    Joining,
+    /// Caller and seat talk.
+    Talking,
+    /// Hears that nobody can come.
+    Overflowing,
+    /// A seat's phone hears what its feature code did.
+    Feature,
+    /// Over; legs are being hung up.
+    Ending,
+}
+
+/// One trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrunkView {
+    /// Its name.
+    pub trunk: String,
+    /// Whether it answers; `None` until it is known.
+    pub up: Option<bool>,
+}
+
+impl Center {
+    pub(super) fn on_look(&mut self, reply: ReplyId, out: &mut Out<'_>) {
+        let view = Reply::Seen(Box::new(self.view(out.now)));
+        out.effects.push(Effect::Reply { to: reply, reply: view });
+    }
+
+    fn view(&self, now: Now) -> View {
+        View {
+            at: now.wall,
+            draining: self.draining,
+            seats: self.seats.iter().map(|(id, seat)| self.seat_view(*id, seat, now.mono)).collect(),
+            queues: self.queue_views(now.mono),
+            calls: self.calls.iter().map(|(id, live)| call_view(*id, live, now.mono)).collect(),
+            trunks: self.trunk_views(),
+        }
+    }
+
+    fn seat_view(&self, id: SeatId, seat: &Seat, now: Mono) -> SeatView {
+        SeatView {
+            seat: id,
+            name: self.plan.seats.get(&id).map(|planned| planned.name.clone()).unwrap_or_default(),
+            presence: seat.presence(),
+            reachable: seat.reachable(),
+            work: doing(seat.work(), now),
+        }
+    }
+
+    fn queue_views(&self, now: Mono) -> Vec<QueueView> {
+        let view = |queue: &crate::dialplan::Queue| {
+            let id = self.queue_ids.get(&queue.name).copied();
+            let waiting: Vec<CallId> = id.into_iter().flat_map(|id| self.acd.waiting_in(id)).collect();
+            let waits = waiting.iter().filter_map(|call| waited(self.calls.get(call)?, now));
+            let longest_ms = waits.max().unwrap_or_default();
+            let free_seats = id.map_or(0, |id| self.acd.free_for(id));
+            QueueView { queue: queue.name.clone(), waiting, longest_ms, free_seats }
+        };
+        self.plan.queues.iter().map(view).collect()
+    }
+
+    fn trunk_views(&self) -> Vec<TrunkView> {
+        let numbered = self.plan.trunks.iter().zip(0..);
+        numbered
+            .map(|(trunk, id)| TrunkView {
+                trunk: trunk.name.clone(),
+                up: self.trunks.get(&crate::types::TrunkId(id)).copied(),
+            })
+            .collect()
+    }
+}
+
+fn doing(work: Work, now: Mono) -> Doing {
+    match work {
+        Work::Idle => Doing::Idle,
+        Work::Offered(lease) => Doing::Offered { call: lease.call },
+        Work::Ringing(lease) => Doing::Ringing { call: lease.call },
+        Work::Talking { call, .. } => Doing::Talking { call },
+        Work::OwnCall { call, .. } => Doing::OwnCall { call },
+        Work::Leaving { call, .. } => Doing::Leaving { call },
+        Work::Resting { until } => Doing::Resting { left_ms: ms(until.since(now)) },
+        Work::WrapUp { until } => Doing::WrapUp { left_ms: ms(until.since(now)) },
+    }
+}
+
+fn call_view(id: CallId, live: &Live, now: Mono) -> CallView {
+    CallView {
+        call: id,
+        origin: live.origin,
+        called: live.called.clone(),
+        calling: live.calling.clone(),
+        arrived: live.arrived_wall,
+        queue: live.way.as_ref().map(|way| way.planned().name.clone()),
+        place: match &live.place {
+            Place::Greeting { .. } => WhereIs::Greeting,
+            Place::Waiting => WhereIs::Waiting,
+            Place::Offered(_) => WhereIs::Offered,
+            Place::Joining(_) => WhereIs::Joining,
+            Place::Talking(_) => WhereIs::Talking,
+            Place::Overflowing { .. } => WhereIs::Overflowing,
+            Place::Feature { .. } => WhereIs::Feature,
+            Place::Ending { .. } => WhereIs::Ending,
+        },
+        in_place_ms: ms(now.since(live.since)),
+        waited_ms: waited(live, now),
+        seat: live.place.party().map(|party| party.seat),
+        held: live.call.legs().any(|(_, leg)| leg.held),
+    }
+}
+
+/// How long a call has waited; the clock stops when it talks.
+fn waited(live: &Live, now: Mono) -> Option<u64> {
+    let since = live.way.as_ref()?.waiting_since?;
+    let until = if matches!(live.place, Place::Talking(_)) { live.since } else { now };
+    Some(ms(until.since(since)))
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

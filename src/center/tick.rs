@@ -1,0 +1,56 @@
+//! Time passed: a lease ran out, somebody waited too long, a seat is done with its notes.
+
+use super::live::Place;
+use super::timers::Timer;
+use super::{Center, Out};
+use crate::types::{CallId, Cause, Fate, LegId, SeatId};
+
+impl Center {
+    pub(super) fn on_tick(&mut self, out: &mut Out<'_>) {
+        while let Some(timer) = self.timers.take_due(out.now.mono) {
+            match timer {
+                Timer::Place(call) => self.place_over(call, out),
+                Timer::MaxWait(call) => self.waited_too_long(call, out),
+                Timer::Leg(leg) => self.give_up(leg, out),
+                Timer::Seat(seat) => self.seat_timer(seat, out),
+            }
+        }
+    }
+
+    fn place_over(&mut self, id: CallId, out: &mut Out<'_>) {
+        let Some(live) = self.calls.get(&id) else { return };
+        match live.place.clone() {
+            Place::Greeting { .. } | Place::Overflowing { .. } | Place::Feature { .. } => {
+                tracing::warn!(call = %id, "the end of a prompt was not reported");
+                self.prompt_over(id, out);
+            }
+            Place::Offered(offer) => self.ring_over(id, offer, out),
+            Place::Joining(_) => self.end(id, Fate::Failed { cause: Cause::PeerLost }, Cause::PeerLost, out),
+            Place::Waiting | Place::Talking(_) | Place::Ending { .. } => {}
+        }
+    }
+
+    /// A seat that rings may still answer: only a call that nobody has is told that its time is over.
+    fn waited_too_long(&mut self, id: CallId, out: &mut Out<'_>) {
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        if let Some(way) = live.way.as_mut() {
+            way.too_long = true;
+        }
+        if live.place == Place::Waiting {
+            self.overflow(id, out);
+        }
+    }
+
+    /// A leg that we hung up never said its last word: the books are closed without it.
+    fn give_up(&mut self, leg: LegId, out: &mut Out<'_>) {
+        tracing::warn!(%leg, "a leg did not end in time and is given up");
+        self.on_ended(leg, Cause::PeerLost, None, out);
+    }
+
+    fn seat_timer(&mut self, id: SeatId, out: &Out<'_>) {
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.tick(out.now.mono);
+        }
+        self.settle(id, out.now.mono);
+    }
+}

@@ -1,0 +1,78 @@
+//! Named deadlines, ordered by time: the next one is found without a scan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::types::{CallId, LegId, Mono, SeatId};
+
+/// What a deadline is for. One of each name at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// The place where the call is ends: the prompt, the lease of an offer, the joining.
+    Place(CallId),
+    /// The call has waited as long as the plan allows.
+    MaxWait(CallId),
+    /// A leg that we hung up has not said its last word.
+    Leg(LegId),
+    /// A seat's wrap-up or rest is over.
+    Seat(SeatId),
+}
+
+/// All deadlines of the center.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    by_time: BTreeSet<(Mono, Timer)>,
+    at: BTreeMap<Timer, Mono>,
+}
+
+impl Timers {
+    /// Sets a deadline, in place of the one of the same name.
+    pub(super) fn set(&mut self, timer: Timer, at: Mono) {
+        self.clear(timer);
+        self.at.insert(timer, at);
+        self.by_time.insert((at, timer));
+    }
+
+    pub(super) fn clear(&mut self, timer: Timer) {
+        if let Some(at) = self.at.remove(&timer) {
+            self.by_time.remove(&(at, timer));
+        }
+    }
+
+    pub(super) fn next(&self) -> Option<Mono> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the first deadline that has passed.
+    pub(super) fn take_due(&mut self, now: Mono) -> Option<Timer> {
+        let (_, timer) = *self.by_time.first().filter(|(at, _)| *at <= now)?;
+        self.clear(timer);
+        Some(timer)
+    }
+
+    pub(super) fn at(&self, timer: Timer) -> Option<Mono> {
+        self.at.get(&timer).copied()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = Timer> + '_ {
+        self.at.keys().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_come_in_order_and_once() {
+        let mut timers = Timers::default();
+        timers.set(Timer::Seat(SeatId(1)), Mono(30));
+        timers.set(Timer::Place(CallId(1)), Mono(20));
+        timers.set(Timer::Place(CallId(1)), Mono(40));
+        assert_eq!(timers.next(), Some(Mono(30)), "a new deadline replaces the old one of its name");
+        assert_eq!(timers.take_due(Mono(29)), None);
+        assert_eq!(timers.take_due(Mono(50)), Some(Timer::Seat(SeatId(1))));
+        assert_eq!(timers.take_due(Mono(50)), Some(Timer::Place(CallId(1))));
+        assert_eq!(timers.take_due(Mono(50)), None);
+        assert_eq!(timers.next(), None);
+    }
+}
