@@ -31,7 +31,7 @@ pub struct Kind {
 /// Why a file is not the journal that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// It ends inside the header, or the header is still zero: created and never written.
+    /// It ends inside the header, or the rest of the header is still zero: created and never (wholly) written.
     #[error("the file ends before its header does")]
     TooShort,
     /// It is another kind of file.
@@ -61,7 +61,10 @@ impl Kind {
     /// [`HeaderError`] when the bytes are not this kind's header.
     pub fn check(self, bytes: &[u8]) -> Result<(), HeaderError> {
         let Some((head, _)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return Err(HeaderError::TooShort) };
-        if *head == [0; HEADER_BYTES] {
+        let expected = self.header();
+        let written = head.iter().zip(expected).take_while(|(a, b)| *a == b).count();
+        if written < HEADER_BYTES && head[written..] == [0; HEADER_BYTES][written..] {
+            // Nothing or a part of the header in preallocated space: whoever began it was cut off.
             return Err(HeaderError::TooShort);
         }
         let [a, b, c, d, e, f, g, h] = *head;
