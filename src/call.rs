@@ -158,10 +158,7 @@ mod tests {
     fn caller_and_seat_hear_each_other() {
         let (mut call, scene) = talk();
         let set = call.hear(&scene).expect("the first set is news");
-        assert_eq!(
-            set,
-            [Hear { leg: CALLER, from: vec![voice(SEAT)] }, Hear { leg: SEAT, from: vec![voice(CALLER)] }]
-        );
+        assert_eq!(set, [Hear { leg: CALLER, from: vec![voice(SEAT)] }, Hear { leg: SEAT, from: vec![voice(CALLER)] }]);
         assert_eq!(call.hear(&scene), None, "the same set is no news");
     }
 

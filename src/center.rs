@@ -32,8 +32,8 @@ use crate::acd::Acd;
 use crate::dialplan::Plan;
 use crate::seat::Seat;
 use crate::types::{
-    CallEvent, CallId, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, Mono, Now, OfferId, QueueId, Row, RunId, SeatId,
-    TrunkId,
+    CallEvent, CallId, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, Mono, Now, OfferId, QueueId, Row, RunId,
+    SeatId, TrunkId,
 };
 use live::Live;
 use memory::Memory;

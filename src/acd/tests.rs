@@ -1,3 +1,5 @@
+//! Stories of queues and free seats.
+
 use super::*;
 
 const GENERAL: QueueId = QueueId(0);

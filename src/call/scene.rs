@@ -21,8 +21,7 @@ pub enum Scene {
 impl Scene {
     /// One entry for each leg that can hear.
     pub(super) fn set(&self, legs: &BTreeMap<LegId, Leg>) -> Vec<Hear> {
-        let audible: Vec<LegId> =
-            legs.iter().filter(|(_, leg)| leg.phase.is_audible()).map(|(id, _)| *id).collect();
+        let audible: Vec<LegId> = legs.iter().filter(|(_, leg)| leg.phase.is_audible()).map(|(id, _)| *id).collect();
         let held = audible.iter().any(|id| legs[id].held);
         audible
             .iter()

@@ -70,7 +70,9 @@ impl Center {
         }
         let plan = Arc::clone(&self.plan);
         match (plan.route(arrival, out.now.wall), arrival.origin) {
-            (Route::Feature(code), Origin::Seat(seat)) if self.seats.contains_key(&seat) => Verdict::Feature(seat, code),
+            (Route::Feature(code), Origin::Seat(seat)) if self.seats.contains_key(&seat) => {
+                Verdict::Feature(seat, code)
+            }
             (Route::Queue { line, service }, Origin::Trunk(_)) => {
                 let Some(queue) = self.queue_id(service.queue) else { return Verdict::Refuse(Cause::Failed) };
                 let ticket = self.acd.ticket(service.priority);
@@ -121,9 +123,7 @@ impl Center {
         let Some(id) = self.call_of.get(&leg).copied() else { return };
         let current = match self.calls.get(&id).map(|live| &live.place) {
             Some(Place::Greeting { run } | Place::Overflowing { run } | Place::Feature { run, .. }) => Some(*run),
-            Some(
-                Place::Waiting | Place::Offered(_) | Place::Joining(_) | Place::Talking(_) | Place::Ending { .. },
-            )
+            Some(Place::Waiting | Place::Offered(_) | Place::Joining(_) | Place::Talking(_) | Place::Ending { .. })
             | None => None,
         };
         if current == Some(run) {

@@ -123,7 +123,13 @@ pub(super) struct Way {
 }
 
 impl Way {
-    pub(super) fn new(plan: Arc<Plan>, line_name: String, service: &QueueService, queue: QueueId, ticket: Ticket) -> Self {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        line_name: String,
+        service: &QueueService,
+        queue: QueueId,
+        ticket: Ticket,
+    ) -> Self {
         Self {
             plan,
             planned: service.queue,
