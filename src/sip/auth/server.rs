@@ -83,6 +83,12 @@ pub struct Guard {
     nobody: Credentials,
 }
 
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 impl Guard {
     /// Makes a guard; `key` is 32 random bytes of this start of the process.
     pub fn new(settings: Settings, key: &[u8; 32]) -> Guard {
