@@ -24,7 +24,7 @@ use crate::types::{CallEvent, CallId, IdBase, Row, Wall};
 
 use disk::Disk;
 pub use recover::{OpenError, Recovered};
-pub(crate) use segment::{Begun, begun, numbers, path as segment_path, prune};
+pub(crate) use segment::{Begun, begun, decode_entry, numbers, path as segment_path, prune, read_head, read_window};
 pub use segment::{Entry, Head};
 
 /// Where the ledger lies and how it takes space.
@@ -262,7 +262,7 @@ pub fn read(folder: &Path) -> io::Result<Vec<Entry>> {
         let bytes = std::fs::read(segment_path(folder, number))?;
         let Ok(Begun::Yes { first_row, .. }) = begun(&bytes) else { continue };
         let mut chunks = Chunks::new(&bytes, first_row);
-        entries.extend(chunks.by_ref().filter_map(|payload| segment::decode_entry(payload).ok()));
+        entries.extend(chunks.by_ref().filter_map(|payload| decode_entry(payload).ok()));
     }
     Ok(entries)
 }

@@ -7,12 +7,17 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::disk::Disk;
 use super::segment::{self, Begun};
 use super::{Config, Ledger, MIN_SEGMENT_BYTES, Pending, Step};
 use crate::journal::{Chunks, End};
 use crate::types::{CallEvent, CallId, Fate, IdBase, Row, Wall};
+
+/// How often and how long apart the lock is asked for: about a second in all.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 /// Why the ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -142,11 +147,16 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
         .mode(0o600)
         .open(folder.join("lock"))
         .map_err(io_error)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { folder: folder.to_owned() }),
-        Err(TryLockError::Error(e)) => Err(io_error(e)),
+    for attempt in 1.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            // The one before may still be dying, or a child it forked has not reached its exec.
+            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => std::thread::sleep(LOCK_WAIT),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { folder: folder.to_owned() }),
+            Err(TryLockError::Error(e)) => return Err(io_error(e)),
+        }
     }
+    Ok(file)
 }
 
 /// Sweeps space that was taken ahead and never used, and reads the last segment that holds anything.

@@ -1,0 +1,238 @@
+//! Questions about calls: the list, one call with its timeline, its recording.
+
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::{Db, QueryError, Store};
+use crate::types::{CallId, Wall};
+
+/// Every fate that a record can have, as text.
+pub const FATES: [&str; 9] = [
+    "answered",
+    "abandoned_in_greeting",
+    "abandoned_in_queue",
+    "abandoned_in_ring",
+    "overflowed",
+    "refused",
+    "failed",
+    "served",
+    "cut_by_restart",
+];
+
+/// Which calls, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only this line, whole.
+    pub line: Option<String>,
+    /// Only this fate, one of [`FATES`].
+    pub fate: Option<String>,
+    /// Only calls that this seat answered.
+    pub seat: Option<u32>,
+    /// Arrived at this moment or later.
+    pub since: Option<Wall>,
+    /// Arrived before this moment.
+    pub until: Option<Wall>,
+    /// Only calls older than this one: the last of the page before.
+    pub before: Option<Cursor>,
+}
+
+/// A place in the list of calls: the call at which a page ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Its arrival.
+    pub arrived_at: Wall,
+    /// Its id as in the record.
+    pub id: String,
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.arrived_at.0, self.id)
+    }
+}
+
+/// The text is no cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the cursor of a page")]
+pub struct CursorError;
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let (at, id) = text.split_once('-').ok_or(CursorError)?;
+        let arrived_at = at.parse().map_err(|_| CursorError)?;
+        parse_call_id(id).ok_or(CursorError)?;
+        Ok(Self { arrived_at: Wall(arrived_at), id: id.to_owned() })
+    }
+}
+
+/// Reads a call's id as records and logs show it: `c1234`, or the bare number.
+pub fn parse_call_id(text: &str) -> Option<CallId> {
+    let digits = text.strip_prefix('c').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok().map(CallId)
+}
+
+/// One call. Times are milliseconds since 1970, UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct CallRecord {
+    /// Its id, as logs and files show it.
+    pub id: String,
+    /// Name of the deployment.
+    pub deployment: String,
+    /// `trunk`, `seat`, or `unknown` when the first rows of the call are missing.
+    pub origin: String,
+    /// Name of the trunk or number of the seat.
+    pub source: String,
+    /// The number dialled.
+    pub line: String,
+    /// Who called, in normal form.
+    pub calling_number: Option<String>,
+    /// What the carrier sent.
+    pub calling_raw: String,
+    /// Display name.
+    pub calling_display: String,
+    /// Whether the caller asked for privacy: recorded, not to be shown to agents.
+    pub calling_private: bool,
+    /// SIP Call-ID.
+    pub sip_call_id: String,
+    /// When it arrived.
+    pub arrived_at: i64,
+    /// When the greeting began.
+    pub greeted_at: Option<i64>,
+    /// When it first waited.
+    pub queued_at: Option<i64>,
+    /// When a person answered.
+    pub answered_at: Option<i64>,
+    /// When it ended; nothing while it lives.
+    pub ended_at: Option<i64>,
+    /// The last queue it waited in.
+    pub queue: Option<String>,
+    /// The first seat that answered.
+    pub seat: Option<i64>,
+    /// One of [`FATES`]; nothing while it lives.
+    pub fate: Option<String>,
+    /// Why, for fates that have a reason.
+    pub cause: Option<String>,
+    /// File below the recording folder.
+    pub recording: Option<String>,
+}
+
+impl CallRecord {
+    /// The place of this call in the list.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { arrived_at: Wall(self.arrived_at), id: self.id.clone() }
+    }
+}
+
+/// One step of a call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// When, milliseconds since 1970, UTC.
+    pub at: i64,
+    /// What: the name of the ledger's event.
+    pub kind: String,
+    /// The event with its particulars, as the ledger has it.
+    pub body: serde_json::Value,
+}
+
+/// One recording of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct RecordingRecord {
+    /// File below the recording folder.
+    pub file: String,
+    /// When it began.
+    pub started_at: i64,
+    /// Why it could not go on.
+    pub failed: Option<String>,
+}
+
+/// A call with all its steps in order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Timeline {
+    /// The call.
+    pub call: CallRecord,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// Its recordings.
+    pub recordings: Vec<RecordingRecord>,
+}
+
+/// The casts tell PostgreSQL the type of a parameter that is only compared with NULL.
+const LIST: &str = "
+    SELECT id, deployment, origin, source, line, calling_number, calling_raw, calling_display,
+           calling_private <> 0 AS calling_private, sip_call_id, arrived_at, greeted_at, queued_at, answered_at, ended_at,
+           queue, seat, fate, cause, recording
+    FROM calls
+    WHERE (CAST($1 AS TEXT) IS NULL OR line = $1)
+      AND (CAST($2 AS TEXT) IS NULL OR fate = $2)
+      AND (CAST($3 AS BIGINT) IS NULL OR seat = $3)
+      AND arrived_at >= $4 AND arrived_at < $5
+      AND (arrived_at < $6 OR (arrived_at = $6 AND id < $7))
+    ORDER BY arrived_at DESC, id DESC
+    LIMIT $8";
+
+const ONE: &str = "
+    SELECT id, deployment, origin, source, line, calling_number, calling_raw, calling_display,
+           calling_private <> 0 AS calling_private, sip_call_id, arrived_at, greeted_at, queued_at, answered_at, ended_at,
+           queue, seat, fate, cause, recording
+    FROM calls WHERE id = $1";
+
+const STEPS: &str = "SELECT at, kind, body FROM call_events WHERE call_id = $1 ORDER BY seq";
+
+const RECORDINGS: &str = "SELECT file, started_at, failed FROM recordings WHERE call_id = $1 ORDER BY started_at, file";
+
+impl Store {
+    /// Calls that match, newest first, at most `limit`. A page that is shorter than `limit` is the last.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer.
+    pub async fn calls(&self, filter: &Filter, limit: u32) -> Result<Vec<CallRecord>, QueryError> {
+        let Db::Sqlite(db) = &self.db;
+        let (before_at, before_id) = match &filter.before {
+            Some(cursor) => (cursor.arrived_at.0, cursor.id.as_str()),
+            None => (i64::MAX, ""),
+        };
+        let records = sqlx::query_as(LIST)
+            .bind(&filter.line)
+            .bind(&filter.fate)
+            .bind(filter.seat.map(i64::from))
+            .bind(filter.since.map_or(i64::MIN, |w| w.0))
+            .bind(filter.until.map_or(i64::MAX, |w| w.0))
+            .bind(before_at)
+            .bind(before_id)
+            .bind(i64::from(limit))
+            .fetch_all(&db.readers)
+            .await?;
+        Ok(records)
+    }
+
+    /// One call with its timeline; nothing when there is no record of it.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer.
+    pub async fn call(&self, call: CallId) -> Result<Option<Timeline>, QueryError> {
+        let Db::Sqlite(db) = &self.db;
+        let id = call.to_string();
+        let Some(call) = sqlx::query_as(ONE).bind(&id).fetch_optional(&db.readers).await? else { return Ok(None) };
+        let steps: Vec<(i64, String, String)> = sqlx::query_as(STEPS).bind(&id).fetch_all(&db.readers).await?;
+        let recordings = sqlx::query_as(RECORDINGS).bind(&id).fetch_all(&db.readers).await?;
+        let step = |(at, kind, body): (i64, String, String)| {
+            let body = serde_json::from_str(&body).unwrap_or(serde_json::Value::String(body));
+            Step { at, kind, body }
+        };
+        Ok(Some(Timeline { call, steps: steps.into_iter().map(step).collect(), recordings }))
+    }
+
+    /// The recordings of a call, oldest first.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer.
+    pub async fn recordings(&self, call: CallId) -> Result<Vec<RecordingRecord>, QueryError> {
+        let Db::Sqlite(db) = &self.db;
+        Ok(sqlx::query_as(RECORDINGS).bind(call.to_string()).fetch_all(&db.readers).await?)
+    }
+}
