@@ -1,0 +1,284 @@
+//! Requests of the far end: server transactions with what they have answered.
+//!
+//! Joins the two server machines with messages and addresses. Knows no dialog and no call.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::sip::flow::{Flow, Hop};
+use crate::sip::message::{Message, Method};
+use crate::types::Mono;
+
+use super::server_invite::{OnRequest, OnRespond, ServerInvite};
+use super::server_other::ServerOther;
+use super::table::{self, Table};
+use super::timers::{Fired, Pace, Timers};
+use super::{By, Event, ServerId, TooLate, Transmit, key, route};
+
+/// All server transactions.
+pub(super) struct Servers {
+    table: Table<Server>,
+    timers: Timers,
+    key: Vec<u8>,
+    /// First transaction of each INVITE outside of dialogs, by the hash of what stays the same on every way.
+    merge: BTreeMap<u64, ServerId>,
+}
+
+struct Server {
+    machine: Machine,
+    pace: Pace,
+    hop: Hop,
+    /// The last response, for repeated requests.
+    last: Option<Bytes>,
+    merge: Option<u64>,
+}
+
+enum Machine {
+    Invite(ServerInvite),
+    Other(ServerOther),
+}
+
+/// Whether there is room for a new transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// For any request.
+    Plenty,
+    /// For what belongs to calls in progress.
+    InDialog,
+    /// For none.
+    None,
+}
+
+impl Servers {
+    pub(super) fn new(timers: Timers) -> Servers {
+        Servers { table: Table::new(), timers, key: Vec::new(), merge: BTreeMap::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn deadline(&mut self) -> Option<Mono> {
+        self.table.deadline()
+    }
+
+    /// Takes a request.
+    pub(super) fn receive(
+        &mut self,
+        now: Mono,
+        flow: &Flow,
+        message: Message,
+        room: Room,
+        out: &mut Vec<Transmit>,
+    ) -> Option<Event> {
+        if *message.method() == Method::Ack {
+            return self.on_ack(now, flow, message);
+        }
+        key::of_request(&message, message.method().as_str(), &mut self.key);
+        match self.table.find(&self.key) {
+            Some(raw) => {
+                self.on_repeat(ServerId(raw), out);
+                None
+            }
+            None => Some(self.on_new(flow, message, room)),
+        }
+    }
+
+    fn on_ack(&mut self, now: Mono, flow: &Flow, message: Message) -> Option<Event> {
+        key::of_request(&message, Method::Invite.as_str(), &mut self.key);
+        let found = self.table.find(&self.key).filter(|&raw| self.acknowledges(raw, &message));
+        let passed = match found {
+            Some(raw) => {
+                let server = self.table.get_mut(raw).expect("it has just been found");
+                let done = match &mut server.machine {
+                    Machine::Invite(machine) => machine.on_ack(now, server.pace),
+                    Machine::Other(_) => OnRequest::Absorb,
+                };
+                self.settle(raw);
+                done == OnRequest::Pass
+            }
+            None => true,
+        };
+        passed.then(|| Event::Ack { flow: *flow, message })
+    }
+
+    /// An RFC 2543 peer repeats the Via of the INVITE in every ACK: the To tag must be the one of our response too
+    /// (RFC 3261 17.2.3).
+    fn acknowledges(&self, raw: u64, ack: &Message) -> bool {
+        if !key::is_old(ack) {
+            return true;
+        }
+        let last = self.table.get(raw).and_then(|server| server.last.clone());
+        match last.map(Message::parse) {
+            Some(Ok(response)) => response.to_tag() == ack.to_tag(),
+            Some(Err(_)) | None => true,
+        }
+    }
+
+    fn on_repeat(&mut self, id: ServerId, out: &mut Vec<Transmit>) {
+        let server = self.table.get(id.0).expect("it has just been found");
+        let resends = match &server.machine {
+            Machine::Invite(machine) => machine.on_repeat() == OnRequest::Resend,
+            Machine::Other(machine) => machine.resends(),
+        };
+        if resends {
+            server.send_last(id, out);
+        }
+    }
+
+    fn on_new(&mut self, flow: &Flow, message: Message, room: Room) -> Event {
+        let invite = if *message.method() == Method::Cancel { self.invite_of(&message) } else { None };
+        let has_room = match room {
+            Room::Plenty => true,
+            Room::InDialog => invite.is_some() || message.to_tag().is_some(),
+            Room::None => false,
+        };
+        if !has_room {
+            return Event::Overload { flow: *flow, message };
+        }
+        let (id, merged) = self.insert(flow, &message);
+        if *message.method() == Method::Cancel {
+            Event::Cancel { id, invite, flow: *flow, message }
+        } else {
+            Event::Request { id, flow: *flow, message, merged }
+        }
+    }
+
+    fn invite_of(&mut self, cancel: &Message) -> Option<ServerId> {
+        key::of_request(cancel, Method::Invite.as_str(), &mut self.key);
+        let found = self.table.find(&self.key).map(ServerId);
+        key::of_request(cancel, Method::Cancel.as_str(), &mut self.key);
+        found
+    }
+
+    /// Makes a transaction under the key that has been written; says whether the same INVITE is being served already.
+    fn insert(&mut self, flow: &Flow, message: &Message) -> (ServerId, bool) {
+        let is_invite = *message.method() == Method::Invite;
+        let machine =
+            if is_invite { Machine::Invite(ServerInvite::start()) } else { Machine::Other(ServerOther::start()) };
+        let pace = self.timers.pace(flow.transport.is_reliable());
+        let hop = route::response_hop(flow, message);
+        let id = ServerId(self.table.insert(&self.key, Server { machine, pace, hop, last: None, merge: None }));
+        if !is_invite || message.to_tag().is_some() {
+            return (id, false);
+        }
+        key::of_merge(message, &mut self.key);
+        let merge = table::hash(&self.key);
+        let first = self.merge.get(&merge).and_then(|first| self.table.get(first.0));
+        if first.is_some_and(Server::is_live) {
+            return (id, true);
+        }
+        self.merge.insert(merge, id);
+        self.table.get_mut(id.0).expect("it has just been made").merge = Some(merge);
+        (id, false)
+    }
+
+    /// Sends a response of the user.
+    pub(super) fn respond(
+        &mut self,
+        now: Mono,
+        id: ServerId,
+        bytes: Bytes,
+        out: &mut Vec<Transmit>,
+    ) -> Result<(), TooLate> {
+        let status = status_of(&bytes).expect("a response begins with its status line");
+        let server = self.table.get_mut(id.0).ok_or(TooLate)?;
+        let done = match &mut server.machine {
+            Machine::Invite(machine) => machine.on_respond(now, server.pace, status),
+            Machine::Other(machine) => machine.on_respond(now, server.pace, status),
+        };
+        match done {
+            OnRespond::TooLate => return Err(TooLate),
+            OnRespond::Send => server.last = Some(bytes),
+        }
+        server.send_last(id, out);
+        self.settle(id.0);
+        Ok(())
+    }
+
+    /// Runs the timers that are due, until one has an event.
+    pub(super) fn tick(&mut self, now: Mono, out: &mut Vec<Transmit>) -> Option<Event> {
+        while let Some(raw) = self.table.pop_due(now) {
+            let id = ServerId(raw);
+            let server = self.table.get_mut(raw).expect("a timer does not outlive its transaction");
+            let fired = match &mut server.machine {
+                Machine::Invite(machine) => machine.on_timer(now),
+                Machine::Other(machine) => machine.on_timer(now),
+            };
+            if fired == Fired::Resend {
+                server.send_last(id, out);
+            }
+            self.settle(raw);
+            if fired == Fired::TimedOut {
+                return Some(Event::Unacknowledged { id });
+            }
+        }
+        None
+    }
+
+    /// A response could not be sent. A refusal has done its work (its transaction ends, RFC 3261 17.2.4); the user learns
+    /// of any other.
+    pub(super) fn transport_failed(&mut self, id: ServerId) -> Option<Event> {
+        if self.table.get(id.0)?.is_live() {
+            return Some(Event::Undeliverable { id });
+        }
+        self.remove(id.0);
+        None
+    }
+
+    /// Takes out what is over and schedules the rest.
+    fn settle(&mut self, raw: u64) {
+        let Some(server) = self.table.get(raw) else { return };
+        if server.is_terminated() {
+            self.remove(raw);
+        } else {
+            let deadline = server.deadline();
+            self.table.schedule(raw, deadline);
+        }
+    }
+
+    fn remove(&mut self, raw: u64) {
+        let merge = self.table.remove(raw).and_then(|server| server.merge);
+        if let Some(merge) = merge
+            && self.merge.get(&merge) == Some(&ServerId(raw))
+        {
+            self.merge.remove(&merge);
+        }
+    }
+}
+
+impl Server {
+    fn send_last(&self, id: ServerId, out: &mut Vec<Transmit>) {
+        if let Some(bytes) = self.last.clone() {
+            out.push(Transmit { hop: self.hop.clone(), bytes, by: By::Server(id) });
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => machine.is_live(),
+            Machine::Other(machine) => machine.is_open(),
+        }
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        match &self.machine {
+            Machine::Invite(machine) => machine.deadline(),
+            Machine::Other(machine) => machine.deadline(),
+        }
+    }
+
+    fn is_terminated(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => machine.is_terminated(),
+            Machine::Other(machine) => machine.is_terminated(),
+        }
+    }
+}
+
+/// The status in `SIP/2.0 200 OK`.
+fn status_of(response: &[u8]) -> Option<u16> {
+    let digits = response.strip_prefix(b"SIP/2.0 ")?.get(..3)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
