@@ -93,8 +93,11 @@ impl<'r, 'a> Building<'r, 'a> {
         self.read_lines(&root);
         self.read_seats(&root);
         root.finish();
-        self.check_caller_numbers();
-        self.check_use();
+        if self.reader.is_good() {
+            // After a mistake these would only repeat it in other words.
+            self.check_caller_numbers();
+            self.check_use();
+        }
         self.check_feature_prompts();
         self.plan
     }
@@ -165,7 +168,11 @@ impl<'r, 'a> Building<'r, 'a> {
         let names = FeatureCode::ALL.into_iter().map(|code| code.prompt().0.to_string());
         for name in names.chain([feature::REFUSED.to_owned()]) {
             if !(self.outside.prompts)(&name) {
-                self.reader.absent("", format!("there is no prompt {name:?}, spoken after a feature code"), Some(prompt_hint(&name)));
+                self.reader.absent(
+                    "",
+                    format!("there is no prompt {name:?}, spoken after a feature code"),
+                    Some(prompt_hint(&name)),
+                );
             }
         }
     }
@@ -175,7 +182,8 @@ impl<'r, 'a> Building<'r, 'a> {
         for (name, queue) in &self.queues {
             let skill = self.plan.queue(queue.id).map_or("", |queue| queue.skill.as_str());
             if self.skills.get(skill).is_some_and(|skill| skill.seats == 0) {
-                let message = format!("no seat has the skill {skill:?} of the queue {name:?}: its callers would wait in vain");
+                let message =
+                    format!("no seat has the skill {skill:?} of the queue {name:?}: its callers would wait in vain");
                 let hint = format!("give at least one seat skills = [{skill:?}]");
                 self.reader.warning(queue.at.span.clone(), &queue.at.key, message, Some(hint));
             }

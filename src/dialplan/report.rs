@@ -153,8 +153,8 @@ impl<'a> Source<'a> {
         let line_text = self.text[line_start..line_end].trim_end_matches('\r');
         let excerpt = match (self.hide, line_text.split_once('=')) {
             (false, _) => line_text.to_owned(),
-            (true, Some((key, _))) => format!("{key}= (hidden)"),
-            (true, None) => "(hidden)".to_owned(),
+            (true, Some((key, _))) if is_bare_key(key) => format!("{key}= (hidden)"),
+            (true, Some(_) | None) => "(hidden)".to_owned(),
         };
         Place {
             line: self.text[..start].matches('\n').count() + 1,
@@ -163,6 +163,11 @@ impl<'a> Source<'a> {
             excerpt,
         }
     }
+}
+
+/// Whether a text is a key as TOML writes it without quotes, and not the middle of a secret over several lines.
+fn is_bare_key(text: &str) -> bool {
+    text.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 fn floor(text: &str, index: usize) -> usize {
@@ -175,7 +180,7 @@ fn floor(text: &str, index: usize) -> usize {
 
 /// The nearest of the known words, when it is near enough to be a slip of the finger.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let limit = (word.chars().count() / 2).clamp(1, 3);
     known
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
@@ -228,12 +233,14 @@ mod tests {
     fn secrets_are_not_shown() {
         let place = Source::hiding("x", "password = \"geheim\"").place(11..19);
         assert_eq!(place.excerpt, "password = (hidden)");
+        assert_eq!(Source::hiding("x", "ge heim=\"\"\"").place(0..1).excerpt, "(hidden)");
     }
 
     #[test]
     fn slips_find_the_word_that_was_meant() {
         assert_eq!(nearest("genral", ["general", "expert-12333"]), Some("general"));
         assert_eq!(nearest("12331", ["12333", "12315"]), Some("12333"));
+        assert_eq!(nearest("unti", ["name", "unit"]), Some("unit"));
         assert_eq!(nearest("zzzzz", ["general"]), None);
     }
 }

@@ -58,7 +58,12 @@ impl<'a> Reader<'a> {
         let (root, mistakes) = DeTable::parse_recoverable(self.source.text);
         for mistake in &mistakes {
             let span = mistake.span().unwrap_or(0..0);
-            self.error(span, "", mistake.message().replace('\n', "; "), Some("see https://toml.io for the syntax".into()));
+            self.error(
+                span,
+                "",
+                mistake.message().replace('\n', "; "),
+                Some("see https://toml.io for the syntax".into()),
+            );
         }
         mistakes.is_empty().then(|| Table::new(self, String::new(), root.span(), root.into_inner()))
     }
@@ -88,6 +93,11 @@ impl<'a> Reader<'a> {
     fn finding(&self, span: Option<Range<usize>>, key: &str, message: String, hint: Option<String>) -> Finding {
         let place = span.map(|span| self.source.place(span));
         Finding { file: self.source.name.to_owned(), place, key: key.to_owned(), message, hint }
+    }
+
+    /// Whether no mistake was found so far.
+    pub(crate) fn is_good(&self) -> bool {
+        self.report.borrow().is_ok()
     }
 
     /// The line of a place, for "stands already in line 12".
@@ -145,6 +155,11 @@ impl<'r, 'a> Table<'r, 'a> {
     /// Whether a key is there, of whatever type.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
+    }
+
+    /// How many items a list has, 0 when there is none.
+    pub(crate) fn count(&self, key: &str) -> usize {
+        self.values.get(key).and_then(|value| value.get_ref().as_array()).map_or(0, |list| list.len())
     }
 
     pub(crate) fn text(&self, key: &'static str) -> Option<At<String>> {

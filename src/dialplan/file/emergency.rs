@@ -5,7 +5,8 @@ use crate::dialplan::table::Table;
 
 /// Emergency numbers of the whole country (police, fire, ambulance, traffic): refused as lines even where the plan does not
 /// list them. A city adds its own, such as 12389 and 96369 in Nanchang.
-pub const ALWAYS: [(&str, &str); 4] = [("110", "公安报警"), ("119", "火警"), ("120", "医疗急救"), ("122", "道路交通事故报警")];
+pub const ALWAYS: [(&str, &str); 4] =
+    [("110", "公安报警"), ("119", "火警"), ("120", "医疗急救"), ("122", "道路交通事故报警")];
 
 impl<'r, 'a> Building<'r, 'a> {
     /// Reads `[[emergency]]`. The numbers of the whole country are there in any case.

@@ -39,7 +39,9 @@ impl<'r, 'a> Building<'r, 'a> {
             return;
         }
         for other in also {
-            if self.may_be_a_line(&other) && self.take(other.value.as_str(), "another way to write a line", &other.with_nothing()) {
+            if self.may_be_a_line(&other)
+                && self.take(other.value.as_str(), "another way to write a line", &other.with_nothing())
+            {
                 self.plan.aliases.insert(other.value, number.value.clone());
             }
         }
@@ -170,7 +172,8 @@ impl<'r, 'a> Building<'r, 'a> {
 
     fn warn_not_served(&self, table: &Table<'r, 'a>, mode: Mode, number: Option<&LineNumber>) {
         let number = number.map_or("the line", LineNumber::as_str);
-        let message = format!("the mode {:?} ({}) is not served yet: calls to {number} get 404", mode.word(), mode.shown());
+        let message =
+            format!("the mode {:?} ({}) is not served yet: calls to {number} get 404", mode.word(), mode.shown());
         let here = table.here();
         self.reader.warning(here.span, &here.key, message, None);
     }

@@ -50,7 +50,9 @@ impl<'r, 'a> Building<'r, 'a> {
             network,
             sources: sources.into_iter().map(|at| at.value).collect(),
             tls_identity: table.text("tls_identity").map(|at| at.value),
-            address: table.parsed("address", "for example sip:10.0.0.1:5060;transport=udp", words::sip_uri).map(|at| at.value),
+            address: table
+                .parsed("address", "for example sip:10.0.0.1:5060;transport=udp", words::sip_uri)
+                .map(|at| at.value),
             register: read_register(table),
             called_from: read_called_from(table),
             area_code: read_area_code(table),
@@ -72,7 +74,12 @@ impl<'r, 'a> Building<'r, 'a> {
             && !networks.contains(&at.value)
         {
             let message = format!("the configuration has no network {:?}", at.value);
-            self.reader.error(at.span.clone(), &at.key, message, Some(one_of(&at.value, networks.iter().map(String::as_str))));
+            self.reader.error(
+                at.span.clone(),
+                &at.key,
+                message,
+                Some(one_of(&at.value, networks.iter().map(String::as_str))),
+            );
         }
         at.value
     }
@@ -81,7 +88,8 @@ impl<'r, 'a> Building<'r, 'a> {
         for at in sources {
             let other = ranges.iter().find(|taken| taken.network == network && words::overlap(&taken.range, &at.value));
             if let Some(other) = other {
-                let message = format!("the range overlaps one of the trunk {:?}: an address must name one trunk", other.trunk);
+                let message =
+                    format!("the range overlaps one of the trunk {:?}: an address must name one trunk", other.trunk);
                 let hint = format!("that one is in line {}", self.reader.line_of(&other.span));
                 self.reader.error(at.span.clone(), &at.key, message, Some(hint));
             }
@@ -94,12 +102,21 @@ impl<'r, 'a> Building<'r, 'a> {
         let here = table.here();
         let recognised = table.has("sources") || trunk.tls_identity.is_some() || trunk.register.is_some();
         if !recognised {
-            let message = format!("nothing tells a call of the trunk {:?} from a stranger's: it can only be called out on", trunk.name);
+            let message = format!(
+                "nothing tells a call of the trunk {:?} from a stranger's: it can only be called out on",
+                trunk.name
+            );
             let hint = "give it sources = [\"10.0.0.0/24\"], tls_identity or [trunk.register]".to_owned();
             self.reader.warning(here.span.clone(), &here.key, message, Some(hint));
         }
-        let wanting = [("register", trunk.register.is_some()), ("options_s", trunk.options_s.is_some()), ("group", trunk.group.is_some())];
-        for (key, _) in wanting.into_iter().filter(|(_, wants)| *wants && trunk.address.is_none() && !table.has("address")) {
+        let wanting = [
+            ("register", trunk.register.is_some()),
+            ("options_s", trunk.options_s.is_some()),
+            ("group", trunk.group.is_some()),
+        ];
+        for (key, _) in
+            wanting.into_iter().filter(|(_, wants)| *wants && trunk.address.is_none() && !table.has("address"))
+        {
             let message = format!("`{key}` of the trunk {:?} needs an `address` to send to", trunk.name);
             let hint = "address = \"sip:10.0.0.1:5060;transport=udp\"".to_owned();
             self.reader.error(here.span.clone(), &here.key, message, Some(hint));
@@ -181,7 +198,9 @@ fn read_area_code(table: &Table<'_, '_>) -> String {
         table.missing("area_code", hint);
     }
     let parse = |text: &str| match text.as_bytes() {
-        [b'1'..=b'9', rest @ ..] if (1..=2).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit) => Ok(text.to_owned()),
+        [b'1'..=b'9', rest @ ..] if (1..=2).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit) => {
+            Ok(text.to_owned())
+        }
         _ => Err(format!("{text:?} is no area code")),
     };
     table.parsed("area_code", hint, parse).map(|at| at.value).unwrap_or_default()

@@ -83,7 +83,8 @@ pub(super) fn sip_uri(text: &str) -> Result<String, String> {
 fn host_is_good(host_port: &str) -> bool {
     if let Some(rest) = host_port.strip_prefix('[') {
         return rest.split_once(']').is_some_and(|(address, port)| {
-            address.parse::<std::net::Ipv6Addr>().is_ok() && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+            address.parse::<std::net::Ipv6Addr>().is_ok()
+                && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
         });
     }
     let (host, port) = host_port.split_once(':').map_or((host_port, None), |(host, port)| (host, Some(port)));
@@ -138,10 +139,14 @@ mod tests {
 
     #[test]
     fn uris_need_scheme_host_and_known_transport() {
-        for good in ["sip:10.0.0.1", "sip:8001@10.0.0.1:5070;transport=tcp", "sip:[2001:db8::1]:5060", "sips:gw.example;lr"] {
+        for good in
+            ["sip:10.0.0.1", "sip:8001@10.0.0.1:5070;transport=tcp", "sip:[2001:db8::1]:5060", "sips:gw.example;lr"]
+        {
             assert_eq!(sip_uri(good), Ok(good.to_owned()));
         }
-        for bad in ["10.0.0.1", "sip:", "sip:a b", "sip:h:0", "sip:h:99999", "sip:h;transport=sctp", "sip:[::1", "<sip:h>"] {
+        for bad in
+            ["10.0.0.1", "sip:", "sip:a b", "sip:h:0", "sip:h:99999", "sip:h;transport=sctp", "sip:[::1", "<sip:h>"]
+        {
             assert!(sip_uri(bad).is_err(), "{bad}");
         }
     }

@@ -1,0 +1,292 @@
+//! The configuration of a node: file, then environment, then flags. Data for the others; no module imports it.
+//!
+//! Everything has a default, so that a node starts without any file: on loopback, in `./var`, with the plan of Mianyang.
+//! Mistakes are reported as in the plan, all of them at their places.
+
+mod networks;
+mod outside;
+mod overrides;
+mod plan;
+mod read;
+pub mod secrets;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+pub use outside::prompt_is_there;
+pub use overrides::{Listen, Overrides};
+pub use plan::{load_plan, read_plan};
+pub use read::{load, load_as_far_as_good};
+
+/// All settings of a node, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Realm of the digest by which telephones register (RFC 7616 3.3); the stored HA1 hold only for this realm.
+    pub realm: String,
+    /// The dial plan.
+    pub plan: PathBuf,
+    /// Passwords of telephones (as HA1) and trunks, a file of its own that only the owner reads.
+    pub secrets: PathBuf,
+    /// The HTTP interface.
+    pub http: Http,
+    /// Where files are written and prompts are read.
+    pub folders: Folders,
+    /// Recording of calls.
+    pub recording: Recording,
+    /// The media engine.
+    pub media: Media,
+    /// Certificates of the TLS listeners.
+    pub tls: Tls,
+    /// SIP timers and expiries.
+    pub timers: Timers,
+    /// Caps against overload.
+    pub limits: Limits,
+    /// The log of inputs for `yihao replay`.
+    pub input_log: InputLog,
+    /// Networks in order; the index is the `NetworkId`. Never empty, at most 16.
+    pub networks: Vec<Network>,
+}
+
+/// The HTTP interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Where it listens: loopback only, until there are accounts.
+    pub listen: SocketAddr,
+}
+
+/// Folders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folders {
+    /// All that the node writes, unless another folder is named. Default `var`.
+    pub var: PathBuf,
+    /// Recordings. Default `recordings` in `var`; often a disk of its own.
+    pub recordings: PathBuf,
+    /// Prompts, with `8k` and `16k` below. Default `prompts` beside the plan.
+    pub prompts: PathBuf,
+}
+
+impl Folders {
+    /// The append-only ledger of calls.
+    pub fn ledger(&self) -> PathBuf {
+        self.var.join("ledger")
+    }
+
+    /// The SQLite database of records.
+    pub fn database(&self) -> PathBuf {
+        self.var.join("yihao.sqlite")
+    }
+
+    /// Certificates that the node makes for itself.
+    pub fn certificates(&self) -> PathBuf {
+        self.var.join("tls")
+    }
+
+    /// Logs of inputs and captures; they hold numbers, so only the owner may read them.
+    pub fn captures(&self) -> PathBuf {
+        self.var.join("captures")
+    }
+}
+
+/// Recording of calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// Whether calls are recorded. Default yes.
+    pub on: bool,
+    /// What happens to new calls when the disk is full.
+    pub disk_full: DiskFull,
+    /// Free space below which the disk counts as full, in MiB. Default 500.
+    pub min_free_mb: u32,
+}
+
+/// What a full disk does. Calls in progress always go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DiskFull {
+    /// New calls are served and not recorded, with an alarm.
+    #[default]
+    Continue,
+    /// New calls are refused (503).
+    Refuse,
+}
+
+/// The media engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Media {
+    /// Worker threads; `None`: one less than there are cores, at least one.
+    pub workers: Option<u8>,
+    /// Whether each worker stays on one core. Default no.
+    pub pin: bool,
+}
+
+/// Certificates of the TLS listeners. Nothing named: a self-signed one is made at the first start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate with its chain and its key, both PEM.
+    pub identity: Option<TlsIdentity>,
+    /// Certificates (PEM) that vouch for trunks recognised by TLS.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsIdentity {
+    /// Chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// SIP timers and expiries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// Round trip estimate T1 (RFC 3261 17.1.1.1). Default 500 ms.
+    pub t1_ms: u32,
+    /// Longest interval between retransmissions, T2. Default 4,000 ms.
+    pub t2_ms: u32,
+    /// Longest time that a message stays in the network, T4. Default 5,000 ms.
+    pub t4_ms: u32,
+    /// Session interval that we ask for (RFC 4028). Default 1,800 s.
+    pub session_expires_s: u32,
+    /// Shortest session interval that we accept; RFC 4028 allows no less than 90 s, the default.
+    pub min_se_s: u32,
+    /// Shortest registration that a telephone may ask for (423 below it). Default 60 s.
+    pub register_min_s: u32,
+    /// Longest registration that is granted. Default 3,600 s.
+    pub register_max_s: u32,
+}
+
+/// Caps against overload. What is above them gets 503 with Retry-After, or is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls at a time over all trunks. Default 4,000.
+    pub calls: u32,
+    /// New calls a second over all trunks. Default 200.
+    pub calls_per_s: u32,
+    /// TCP and TLS connections. Default 4,000.
+    pub connections: u32,
+    /// TCP and TLS connections of one address. Default 200.
+    pub connections_per_address: u32,
+}
+
+/// The log of inputs: holds numbers of citizens, so it is off unless asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputLog {
+    /// Whether inputs are written. Default no.
+    pub on: bool,
+    /// Size of all its files together, in MiB; the oldest go first. Default 200.
+    pub max_mb: u32,
+    /// Days after which a file is deleted. Default 3.
+    pub keep_days: u32,
+}
+
+/// A set of listeners with an advertised address and a range of RTP ports: the carrier's network, the seats' network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Name by which trunks of the plan refer to it.
+    pub name: String,
+    /// Where SIP over UDP is heard.
+    pub udp: Vec<SocketAddr>,
+    /// Where SIP over TCP is heard.
+    pub tcp: Vec<SocketAddr>,
+    /// Where SIP over TLS is heard.
+    pub tls: Vec<SocketAddr>,
+    /// Address written into Via, Contact and SDP instead of the listener's, when a NAT stands before it.
+    pub advertised_v4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub advertised_v6: Option<Ipv6Addr>,
+    /// Ports of RTP and RTCP.
+    pub rtp: RtpRange,
+    /// DSCP of media; default 46 (EF, RFC 3246).
+    pub dscp_media: u8,
+    /// DSCP of signalling; default 24 (CS3, RFC 4594).
+    pub dscp_signalling: u8,
+}
+
+/// Ports of RTP: even, each with the odd one behind it for RTCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtpRange {
+    /// First port, even.
+    pub first: u16,
+    /// Last port, odd.
+    pub last: u16,
+}
+
+impl RtpRange {
+    /// Below the ports that Linux gives out by itself (32,768 and up); 5,000 pairs.
+    pub const DEFAULT: Self = Self { first: 20_000, last: 29_999 };
+
+    /// How many pairs the range has.
+    pub fn pairs(self) -> usize {
+        (usize::from(self.last) + 1).saturating_sub(usize::from(self.first)) / 2
+    }
+}
+
+impl Network {
+    /// The one network of a node without a file: UDP and TCP on `port`, TLS on the next one. Port 0: any free ports.
+    pub fn on(name: &str, listen: Listen) -> Self {
+        let at = |port| vec![SocketAddr::new(listen.ip, port)];
+        let tls_port = if listen.port == 0 { 0 } else { listen.port.saturating_add(1) };
+        Self {
+            name: name.to_owned(),
+            udp: at(listen.port),
+            tcp: at(listen.port),
+            tls: at(tls_port),
+            advertised_v4: None,
+            advertised_v6: None,
+            rtp: RtpRange::DEFAULT,
+            dscp_media: 46,
+            dscp_signalling: 24,
+        }
+    }
+
+    /// All listeners.
+    pub fn listeners(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.udp.iter().chain(&self.tcp).chain(&self.tls).copied()
+    }
+
+    /// Address on which RTP of a family is bound: that of the first listener of the family.
+    pub fn media_address(&self, v6: bool) -> Option<IpAddr> {
+        self.listeners().map(|listener| listener.ip()).find(|ip| ip.is_ipv6() == v6)
+    }
+
+    /// Address of a family as the other side sees it.
+    pub fn advertised(&self, v6: bool) -> Option<IpAddr> {
+        let named = if v6 { self.advertised_v6.map(IpAddr::V6) } else { self.advertised_v4.map(IpAddr::V4) };
+        named.or_else(|| self.media_address(v6))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let plan = PathBuf::from("dialplans/mianyang.toml");
+        let var = PathBuf::from("var");
+        Self {
+            realm: "yihao".to_owned(),
+            secrets: var.join("secrets.toml"),
+            http: Http { listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8080) },
+            folders: Folders { recordings: var.join("recordings"), var, prompts: prompts_beside(&plan) },
+            plan,
+            recording: Recording { on: true, disk_full: DiskFull::Continue, min_free_mb: 500 },
+            media: Media::default(),
+            tls: Tls::default(),
+            timers: Timers {
+                t1_ms: 500,
+                t2_ms: 4_000,
+                t4_ms: 5_000,
+                session_expires_s: 1_800,
+                min_se_s: 90,
+                register_min_s: 60,
+                register_max_s: 3_600,
+            },
+            limits: Limits { calls: 4_000, calls_per_s: 200, connections: 4_000, connections_per_address: 200 },
+            input_log: InputLog { on: false, max_mb: 200, keep_days: 3 },
+            networks: vec![Network::on("main", Listen::default())],
+        }
+    }
+}
+
+fn prompts_beside(plan: &Path) -> PathBuf {
+    plan.parent().unwrap_or(Path::new("")).join("prompts")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! The configuration: defaults, file, overrides, and each mistake at its place.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::dialplan::report::{Finding, Report};
+
+fn read(text: &str) -> (Config, Report) {
+    let mut config = Config::default();
+    let report = read::read_text("yihao.toml", text, Path::new("/etc/yihao"), &mut config);
+    (config, report)
+}
+
+/// The one error of a text: line and column, message and hint.
+fn only_error(text: &str) -> ((usize, usize), String) {
+    let (_, report) = read(text);
+    assert_eq!(report.errors.len(), 1, "{text}: {report}");
+    let Finding { place, message, hint, .. } = &report.errors[0];
+    let place = place.as_ref().map_or((0, 0), |place| (place.line, place.column));
+    (place, format!("{message} / {}", hint.as_deref().unwrap_or("")))
+}
+
+fn listen(text: &str) -> Option<Listen> {
+    Some(text.parse().expect("an address"))
+}
+
+#[test]
+fn without_a_file_everything_is_on_loopback() {
+    let (config, report) = load(None, &Overrides::default());
+    let config = config.expect("the defaults are good");
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(config, Config::default());
+    assert!(config.networks[0].listeners().all(|listener| listener.ip().is_loopback()));
+    assert!(config.http.listen.ip().is_loopback() && !config.input_log.on);
+    assert_eq!(config.networks[0].rtp.pairs(), 5_000);
+    assert_eq!(config.folders.prompts, Path::new("dialplans/prompts"));
+}
+
+#[test]
+fn a_full_file_is_read_whole() {
+    let text = r#"
+realm = "mianyang"
+plan = "plan.toml"
+secrets = "/etc/yihao/secret/secrets.toml"
+[folders]
+var = "/var/lib/yihao"
+[http]
+listen = "[::1]:8081"
+[recording]
+on = true
+disk_full = "refuse"
+min_free_mb = 1000
+[media]
+workers = 3
+pin = true
+[timers]
+t1_ms = 250
+session_expires_s = 900
+[limits]
+calls = 2000
+[input_log]
+on = true
+[[network]]
+name = "carrier"
+udp = ["10.0.0.2:5060", "[2001:db8::2]:5060"]
+advertised = ["203.0.113.5"]
+rtp = "20000-24999"
+[[network]]
+name = "seats"
+tls = ["10.1.0.2:5061"]
+rtp = "25000-29999"
+dscp_media = 34
+"#;
+    let (config, report) = read(text);
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(config.plan, Path::new("/etc/yihao/plan.toml"), "paths start from the folder of the file");
+    assert_eq!(config.folders.prompts, Path::new("/etc/yihao/prompts"), "beside the plan");
+    assert_eq!(config.folders.recordings, Path::new("/var/lib/yihao/recordings"));
+    assert_eq!(config.recording.disk_full, DiskFull::Refuse);
+    assert_eq!((config.media.workers, config.timers.t1_ms, config.timers.t2_ms), (Some(3), 250, 4_000));
+    let [carrier, seats] = config.networks.as_slice() else { panic!("two networks") };
+    assert_eq!(carrier.advertised(false), Some("203.0.113.5".parse().expect("an address")));
+    assert_eq!(carrier.advertised(true), Some("2001:db8::2".parse().expect("an address")));
+    assert_eq!(seats.advertised(true), None, "the network has no IPv6");
+    assert_eq!((seats.udp.len(), seats.dscp_media, seats.dscp_signalling), (0, 34, 24));
+}
+
+#[test]
+fn each_mistake_is_shown_where_it_stands() {
+    let network = "[[network]]\nname = \"a\"\n";
+    let cases = [
+        ("[http]\nlisten = \"0.0.0.0:8080\"", (2, 10), "there are no accounts yet"),
+        ("[http]\nlisten = \"8080\"", (2, 10), "no address with a port"),
+        ("[recording]\ndisk_full = \"stop\"", (2, 13), "continue"),
+        ("[media]\nworkers = 0", (2, 11), "use 1 to 128"),
+        ("[timers]\nmin_se_s = 30", (2, 12), "use 90 to 3600"),
+        ("[timers]\nmin_se_s = 900\nsession_expires_s = 600", (1, 1), "above session_expires_s"),
+        ("realm = \"a\\\"b\"", (1, 9), "not usable"),
+        ("[tls]\ncertificate = \"none.pem\"\nkey = \"none.pem\"\n", (2, 15), ""),
+        ("[recordings]\non = true", (1, 2), "did you mean `recording`?"),
+        (network, (1, 1), "listens nowhere"),
+        (&format!("{network}udp = []"), (1, 1), "listens nowhere"),
+        (&format!("{network}udp = [\"10.0.0.1\"]"), (3, 8), "no address with a port"),
+        (&format!("{network}udp = [\"0.0.0.0:5060\"]"), (1, 1), "advertised = "),
+        (&format!("{network}udp = [\"10.0.0.1:5060\", \"10.0.0.1:5060\"]"), (3, 25), "listened on twice"),
+        (&format!("{network}tcp = [\"10.0.0.1:5060\"]\ntls = [\"10.0.0.1:5060\"]"), (4, 8), "listened on twice"),
+        (&format!("{network}udp = [\"10.0.0.1:5060\"]\nrtp = \"20001-30000\""), (4, 7), "the first is even"),
+        (&format!("{network}udp = [\"10.0.0.1:5060\"]\nrtp = \"5000-5999\""), (4, 7), "inside the range of RTP ports"),
+        (&format!("{network}udp = [\"10.0.0.1:5060\"]\ndscp_media = 64"), (4, 14), "use 0 to 63"),
+        (
+            &format!("{network}udp = [\"10.0.0.1:5060\"]\n[[network]]\nname = \"b\"\nudp = [\"10.0.0.1:5070\"]"),
+            (4, 1),
+            "overlap those of the network \"a\"",
+        ),
+        (
+            &format!("{network}udp = [\"10.0.0.1:5060\"]\n[[network]]\nname = \"a\"\nudp = [\"10.0.0.2:5060\"]"),
+            (5, 8),
+            "two networks named \"a\"",
+        ),
+    ];
+    for (text, place, part) in cases {
+        if text.starts_with("[tls]") {
+            let (_, report) = read(text);
+            assert_eq!(report.errors.len(), 2, "certificate and key: {report}");
+            assert!(report.errors[0].message.contains("there is no such file"), "{report}");
+            continue;
+        }
+        let (is, message) = only_error(text);
+        assert_eq!(is, place, "{text}: {message}");
+        assert!(message.contains(part), "{text}: {message}");
+    }
+}
+
+#[test]
+fn udp_and_tcp_share_a_port_and_ranges_on_other_addresses_do_not_clash() {
+    let text = "[[network]]\nname = \"a\"\nudp = [\"10.0.0.1:5060\"]\ntcp = [\"10.0.0.1:5060\"]\n\
+                [[network]]\nname = \"b\"\nudp = [\"10.0.0.2:5060\"]";
+    assert!(read(text).1.is_clean());
+    let (_, report) = read("[[network]]\nname = \"a\"\nudp = [\"10.0.0.1:5060\"]\nrtp = \"30000-39999\"");
+    assert!(report.is_ok() && report.warnings[0].message.contains("ports that the system gives out"), "{report}");
+}
+
+#[test]
+fn flags_stand_over_the_file() {
+    let overrides = Overrides {
+        listen: listen("192.0.2.10:5080"),
+        plan: Some("other/plan.toml".into()),
+        var: Some("elsewhere".into()),
+        ..Overrides::default()
+    };
+    let config = load(None, &overrides).0.expect("good");
+    let ports: Vec<u16> = config.networks[0].listeners().map(|listener| listener.port()).collect();
+    assert_eq!(ports, [5080, 5080, 5081]);
+    assert_eq!(config.networks[0].advertised(false), Some("192.0.2.10".parse().expect("an address")));
+    assert_eq!(config.folders.prompts, Path::new("other/prompts"));
+    assert_eq!(config.folders.recordings, Path::new("elsewhere/recordings"));
+    assert_eq!(config.secrets, Path::new("elsewhere/secrets.toml"));
+}
+
+#[test]
+fn addresses_are_read_with_and_without_port() {
+    for (text, shown) in [
+        ("192.0.2.1", "192.0.2.1:5060"),
+        ("192.0.2.1:0", "192.0.2.1:0"),
+        ("::1", "[::1]:5060"),
+        ("[::1]", "[::1]:5060"),
+        ("[::1]:5070", "[::1]:5070"),
+    ] {
+        assert_eq!(listen(text).expect("an address").to_string(), shown);
+    }
+    assert!("example.org".parse::<Listen>().is_err() && "5060".parse::<Listen>().is_err());
+    let free = Network::on("main", listen("127.0.0.1:0").expect("an address"));
+    assert!(free.listeners().all(|listener| listener.port() == 0), "any free port, for TLS too");
+}
+
+#[test]
+fn overrides_that_cannot_be_are_refused() {
+    let every = load(None, &Overrides { listen: listen("0.0.0.0"), ..Overrides::default() });
+    assert!(every.0.is_none() && every.1.errors[0].message.contains("every address"), "{}", every.1);
+    let http = "192.0.2.10:8080".parse().ok();
+    let open = load(None, &Overrides { http, ..Overrides::default() });
+    assert!(open.0.is_none() && open.1.errors[0].message.contains("no accounts yet"), "{}", open.1);
+    let absent = load(Some(Path::new("/nonexistent/yihao.toml")), &Overrides::default());
+    assert!(absent.0.is_none() && absent.1.errors[0].message.contains("there is no such file"), "{}", absent.1);
+}
+
+#[test]
+fn an_open_private_key_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, kind: &str, mode: u32| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("-----BEGIN {kind}-----\nAA==\n-----END {kind}-----\n")).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
+    };
+    write("chain.pem", "CERTIFICATE", 0o644);
+    write("key.pem", "PRIVATE KEY", 0o600);
+    let file = folder.path().join("yihao.toml");
+    fs::write(&file, "[tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n").expect("written");
+    let (config, report) = load(Some(&file), &Overrides::default());
+    assert!(report.is_clean() && config.is_some_and(|config| config.tls.identity.is_some()), "{report}");
+    write("key.pem", "PRIVATE KEY", 0o604);
+    let (_, report) = load(Some(&file), &Overrides::default());
+    assert!(report.errors[0].message.contains("everybody on this machine may read the private key"), "{report}");
+    write("key.pem", "CERTIFICATE", 0o600);
+    let (_, report) = load(Some(&file), &Overrides::default());
+    assert!(report.errors[0].message.contains("holds no PRIVATE KEY"), "{report}");
+}
+
+#[test]
+fn a_plan_is_held_against_disk_and_networks() {
+    let plan = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dialplans/mianyang.toml"));
+    let config = load(None, &Overrides { plan: Some(plan.into()), ..Overrides::default() }).0.expect("good");
+    let (read, report) = load_plan(&config);
+    assert!(read.is_some(), "{report}");
+    let mut other = config.clone();
+    other.networks[0].name = "carrier".to_owned();
+    let (read, report) = load_plan(&other);
+    assert!(read.is_none() && report.errors.len() == 2, "both trunks name the network: {report}");
+    let mut other = config.clone();
+    other.folders.prompts = "/nonexistent".into();
+    let (read, report) = load_plan(&other);
+    assert!(read.is_none() && report.errors.len() == 1, "one message for the folder, not one a prompt: {report}");
+    other.plan = "/nonexistent/plan.toml".into();
+    let (_, report) = load_plan(&other);
+    assert!(report.errors[0].message.contains("there is no such file"), "{report}");
+}
+
+#[test]
+fn the_example_of_the_documentation_is_the_default() {
+    let text =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/yihao.toml")).expect("the example is there");
+    let mut config = Config::default();
+    let report = read::read_text("deploy/yihao.toml", &text, Path::new("deploy"), &mut config);
+    assert!(report.is_clean(), "{report}");
+    let paths = |config: &Config| (config.plan.clone(), config.secrets.clone(), config.folders.clone());
+    assert_ne!(paths(&config), paths(&Config::default()), "paths start from the folder of the file");
+    let defaults = Config::default();
+    (config.plan, config.secrets, config.folders) = paths(&defaults);
+    assert_eq!(config, defaults);
+}
