@@ -305,14 +305,7 @@ impl Registrar {
     }
 
     /// Changes the bindings; gives the ids of those that are gone, with their dues.
-    fn apply(
-        &mut self,
-        now: Now,
-        seat: SeatId,
-        flow: &Flow,
-        order: (&str, u32),
-        wish: Wish,
-    ) -> Vec<(BindingId, Mono)> {
+    fn apply(&mut self, now: Now, seat: SeatId, flow: &Flow, order: (&str, u32), wish: Wish) -> Vec<(BindingId, Mono)> {
         let entry = self.seats.entry(seat).or_default();
         let mut gone: Vec<Binding> = entry.bindings.extract_if(.., |b| wish.touches(b)).collect();
         for contact in wish.contacts.into_iter().filter(|c| c.expires_s > 0) {

@@ -112,7 +112,13 @@ impl Client {
 
     /// The headers that prove this account in the next request: name and value. Each call counts each nonce up; a
     /// retransmission repeats the old bytes and does not ask again. `cnonce` is random.
-    pub fn authorize(&mut self, method: &str, uri: &str, body: &[u8], cnonce: [u8; 8]) -> Vec<(&'static str, AuthHeader)> {
+    pub fn authorize(
+        &mut self,
+        method: &str,
+        uri: &str,
+        body: &[u8],
+        cnonce: [u8; 8],
+    ) -> Vec<(&'static str, AuthHeader)> {
         let cnonce = Hex::of(&cnonce);
         let (user, secret) = (&self.user, &self.secret);
         let answer = |s: &mut Session| s.answer(user, secret, (method, uri, body), cnonce.as_str());
@@ -122,6 +128,11 @@ impl Client {
     /// A request was accepted (2xx, or any answer but a challenge): the password is right, later challenges only renew the nonce.
     pub fn accepted(&mut self) {
         self.sessions.iter_mut().for_each(|s| s.challenges = 0);
+    }
+
+    /// Forgets all challenges: the next one is answered as if it were the first.
+    pub fn forget(&mut self) {
+        self.sessions.clear();
     }
 
     /// Whether a challenge is known, so that the next request can carry credentials at once.

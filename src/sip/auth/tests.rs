@@ -29,10 +29,7 @@ fn rfc7616_sum(algorithm: Algorithm) -> String {
 #[test]
 fn rfc_7616_3_9_1_vectors_hold() {
     assert_eq!(rfc7616_sum(Algorithm::Md5), "8ca523f5e9506fed4657c9700eebdbec");
-    assert_eq!(
-        rfc7616_sum(Algorithm::Sha256),
-        "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"
-    );
+    assert_eq!(rfc7616_sum(Algorithm::Sha256), "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
 }
 
 /// RFC 7616 3.9.2 as corrected by its erratum 4897: the printed sums are of another truncation than SHA-512/256.
@@ -65,10 +62,7 @@ fn rfc_7616_3_9_2_vector_holds_with_its_erratum() {
         cnonce: "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
         qop: Qop::Auth,
     };
-    assert_eq!(
-        sum.response(&ha1).as_str(),
-        "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"
-    );
+    assert_eq!(sum.response(&ha1).as_str(), "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5");
 }
 
 #[test]
@@ -335,7 +329,8 @@ fn a_client_with_stored_hashes_answers_what_it_has() {
     let answer = client.authorize("REGISTER", URI, b"body", [1; 8]);
     assert_eq!(answer[0].1.get("algorithm"), Some("MD5"));
     assert_eq!(world.check(&answer), accepted());
-    let sha512 = AuthHeader::new("Digest").quoted("realm", REALM).quoted("nonce", "n").token("algorithm", "SHA-512-256");
+    let sha512 =
+        AuthHeader::new("Digest").quoted("realm", REALM).quoted("nonce", "n").token("algorithm", "SHA-512-256");
     assert_eq!(client.challenged(Side::Server, &[sha512]), Err(ClientError::Unsupported));
 }
 

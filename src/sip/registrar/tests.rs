@@ -100,8 +100,7 @@ fn contacts_stand_in_order_of_preference() {
     w.register(UDP, "1", 1, "Contact: <sip:8001@10.0.0.5>;q=0.2, <sip:8001@10.0.0.6>;q=0.9\r\n").unwrap();
     w.pass(1);
     w.register(UDP, "2", 1, "Contact: <sip:8001@10.0.0.7>;q=0.9\r\n").unwrap();
-    let uris: Vec<String> =
-        w.registrar.contacts(SEAT, w.now).iter().map(|c| c.uri.host().to_owned()).collect();
+    let uris: Vec<String> = w.registrar.contacts(SEAT, w.now).iter().map(|c| c.uri.host().to_owned()).collect();
     assert_eq!(uris, ["10.0.0.7", "10.0.0.6", "10.0.0.5"]);
 }
 
@@ -206,7 +205,12 @@ fn a_seat_is_found_by_its_flow_unless_two_share_it() {
 fn a_path_becomes_the_route_of_calls_to_the_phone() {
     let mut w = World::new();
     let done = w
-        .register(UDP, "1", 1, "Path: <sip:edge@192.0.2.9:5080;lr>\r\nSupported: path\r\nContact: <sip:8001@10.0.0.5>\r\n")
+        .register(
+            UDP,
+            "1",
+            1,
+            "Path: <sip:edge@192.0.2.9:5080;lr>\r\nSupported: path\r\nContact: <sip:8001@10.0.0.5>\r\n",
+        )
         .unwrap();
     assert_eq!(done.path.len(), 1);
     let contact = &w.registrar.contacts(SEAT, w.now)[0];
@@ -224,7 +228,10 @@ fn outbound_through_a_proxy_that_does_not_know_it_is_439() {
         )
     };
     assert_eq!(w.register(UDP, "1", 1, &request("")), Err(Refused::FirstHopLacksOutbound));
-    assert_eq!(w.register(UDP, "1", 2, &request("Path: <sip:e@192.0.2.9;lr>\r\n")), Err(Refused::FirstHopLacksOutbound));
+    assert_eq!(
+        w.register(UDP, "1", 2, &request("Path: <sip:e@192.0.2.9;lr>\r\n")),
+        Err(Refused::FirstHopLacksOutbound)
+    );
     assert!(w.register(UDP, "1", 3, &request("Path: <sip:e@192.0.2.9;lr;ob>\r\n")).unwrap().outbound);
 }
 
@@ -242,7 +249,7 @@ fn what_cannot_be_a_contact_is_refused() {
 #[test]
 fn fixed_contacts_make_a_seat_reachable_once_their_address_is_known() {
     let mut w = World::new();
-    let mut plan = dialplan::Plan::default();
+    let mut plan = Plan::default();
     let seat = |id, contact: &str| dialplan::Seat {
         id,
         name: String::new(),
@@ -262,7 +269,7 @@ fn fixed_contacts_make_a_seat_reachable_once_their_address_is_known() {
     assert_eq!(w.take(), [Output::Reachable { seat: SeatId(8002), reachable: true }]);
     w.registrar.set_plan(&plan, &mut w.out);
     assert_eq!(w.take(), [], "the same plan again changes nothing, the address is kept");
-    w.registrar.set_plan(&dialplan::Plan::default(), &mut w.out);
+    w.registrar.set_plan(&Plan::default(), &mut w.out);
     assert_eq!(w.take().len(), 2);
 }
 
@@ -270,7 +277,7 @@ fn fixed_contacts_make_a_seat_reachable_once_their_address_is_known() {
 fn a_seat_that_left_the_plan_loses_its_phone() {
     let mut w = World::new();
     w.register(UDP, "1", 1, "Contact: <sip:8001@10.0.0.5>\r\n").unwrap();
-    w.registrar.set_plan(&dialplan::Plan::default(), &mut w.out);
+    w.registrar.set_plan(&Plan::default(), &mut w.out);
     assert_eq!(w.take(), [up(), down()]);
     assert_eq!(w.registrar.deadline(), None);
     assert!(!w.registrar.knows(SEAT, &udp(UDP)));
