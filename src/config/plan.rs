@@ -11,7 +11,41 @@ use crate::dialplan::report::Report;
 /// Reads the plan of a configuration. There is a plan exactly when the report has no error.
 pub fn load_plan(config: &Config) -> (Option<Plan>, Report) {
     let networks: BTreeSet<String> = config.networks.iter().map(|network| network.name.clone()).collect();
-    read_plan(&config.plan, &config.folders.prompts, Some(&networks))
+    let (plan, mut report) = read_plan(&config.plan, &config.folders.prompts, Some(&networks));
+    if let Some(plan) = &plan {
+        report.merge(check_tls(plan, config));
+    }
+    (plan.filter(|_| report.is_ok()), report)
+}
+
+/// A trunk that TLS proves needs a listener for TLS on its network and somebody who vouches for its certificate.
+fn check_tls(plan: &Plan, config: &Config) -> Report {
+    let name = config.plan.display().to_string();
+    let mut report = Report::default();
+    for trunk in plan.trunks.iter().filter(|trunk| trunk.tls_identity.is_some()) {
+        let network = config.networks.iter().find(|network| network.name == trunk.network);
+        if network.is_none_or(|network| network.tls.is_empty()) {
+            let message = format!(
+                "the trunk {:?} is recognised by TLS, and its network {:?} has no TLS listener",
+                trunk.name, trunk.network
+            );
+            report.merge(Report::of_file(
+                &name,
+                message,
+                "add tls = [\"192.0.2.10:5061\"] to the [[network]] of the configuration",
+            ));
+        }
+        if config.tls.client_ca.is_none() {
+            let message =
+                format!("the trunk {:?} is recognised by TLS, and nothing vouches for its certificate", trunk.name);
+            report.merge(Report::of_file(
+                &name,
+                message,
+                "name the carrier's authority: client_ca in [tls] of the configuration",
+            ));
+        }
+    }
+    report
 }
 
 /// Reads a plan with prompts from a folder; networks are checked when they are known.

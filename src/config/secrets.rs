@@ -214,6 +214,12 @@ fn hex<const N: usize>(bytes: [u8; N]) -> String {
     })
 }
 
+/// A password of 12 signs that can be read out over a telephone (no 0, 1, l, o), 5 bits of the random bytes each: 60 bits.
+pub fn readable_password(random: [u8; 12]) -> String {
+    const SIGNS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    random.iter().map(|byte| char::from(SIGNS[usize::from(byte % 32)])).collect()
+}
+
 /// Writes a new secrets file for all seats of a plan without a fixed contact, readable by its owner only.
 ///
 /// `password` gives each seat's password. Folders are made.
@@ -256,6 +262,14 @@ mod tests {
         assert!(seats[&SeatId(8002)] == Credentials::from_password("8002", "yihao", "word-8002"));
         assert_eq!(outside::is_open_to_all(&path), Some(false));
         assert!(create(&path, "yihao", &plan(), |_| String::new()).is_err(), "never overwritten");
+    }
+
+    #[test]
+    fn a_made_password_has_no_signs_that_are_mixed_up() {
+        let all: Vec<String> = (0..=255).map(|byte| readable_password([byte; 12])).collect();
+        assert!(all.iter().all(|word| word.len() == 12 && !word.contains(['0', '1', 'l', 'o'])));
+        let different: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(different.len(), 32);
     }
 
     #[test]

@@ -239,3 +239,23 @@ fn the_example_of_the_documentation_is_the_default() {
     (config.plan, config.secrets, config.folders) = paths(&defaults);
     assert_eq!(config, defaults);
 }
+
+#[test]
+fn a_trunk_that_tls_proves_needs_listener_and_authority() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/dialplans/mianyang.toml")).expect("the plan is there");
+    let plan = folder.path().join("plan.toml");
+    fs::write(&plan, good.replacen("network = \"main\"", "network = \"main\"\ntls_identity = \"carrier.example\"", 1))
+        .expect("written");
+    let prompts = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/dialplans/prompts").into());
+    let overrides = Overrides { plan: Some(plan), prompts, ..Overrides::default() };
+    let mut config = load(None, &overrides).0.expect("good");
+    let (read, report) = load_plan(&config);
+    assert!(read.is_none() && report.errors.len() == 1 && report.errors[0].message.contains("vouches"), "{report}");
+    config.tls.client_ca = Some("ca.pem".into());
+    assert!(load_plan(&config).0.is_some());
+    config.networks[0].tls.clear();
+    let (read, report) = load_plan(&config);
+    assert!(read.is_none() && report.errors[0].message.contains("no TLS listener"), "{report}");
+}

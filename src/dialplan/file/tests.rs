@@ -281,16 +281,21 @@ fn numbers_and_names_stand_once() {
 
 #[test]
 fn an_address_names_one_trunk_of_a_network() {
-    let trunk = |network: &str, range: &str| {
-        format!(
-            "{GOOD}\n[[trunk]]\nname = \"other\"\nnetwork = \"{network}\"\nsources = [\"{range}\"]\narea_code = \"816\"\n"
-        )
+    let trunk = |network: &str, range: &str, more: &str| {
+        let head = format!("\n[[trunk]]\nname = \"other\"\nnetwork = \"{network}\"\nsources = [\"{range}\"]\n");
+        format!("{GOOD}{head}area_code = \"816\"\n{more}")
     };
-    let (is, _, message) = only_error(&trunk("main", "10.0.0.128/25"));
+    let (is, _, message) = only_error(&trunk("main", "10.0.0.0/24", ""));
     assert_eq!(is, (63, 12), "{message}");
-    assert!(message.contains("overlaps one of the trunk \"telecom\""), "{message}");
-    assert!(check(&trunk("seats", "10.0.0.128/25")).1.is_ok(), "another network is another place");
-    assert!(check(&trunk("main", "10.0.1.0/24")).1.is_ok());
+    assert!(message.contains("the trunk \"telecom\" has the same range"), "{message}");
+    for good in [
+        trunk("seats", "10.0.0.0/24", ""),
+        trunk("main", "10.0.0.128/25", ""),
+        trunk("main", "10.0.0.0/24", "tls_identity = \"carrier.example\"\n"),
+    ] {
+        let (_, report) = check(&good);
+        assert!(report.is_ok(), "another network, a narrower range, a certificate: {report}");
+    }
 }
 
 #[test]

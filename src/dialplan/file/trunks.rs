@@ -44,11 +44,10 @@ impl<'r, 'a> Building<'r, 'a> {
     fn read_trunk(&self, table: &Table<'r, 'a>, name: &str, ranges: &mut Vec<Taken>) -> Trunk {
         let network = self.read_network(table);
         let sources = table.parsed_list("sources", "for example \"10.0.0.0/24\" or \"10.0.0.1\"", words::cidr);
-        self.check_ranges(name, &network, &sources, ranges);
         let trunk = Trunk {
             name: name.to_owned(),
             network,
-            sources: sources.into_iter().map(|at| at.value).collect(),
+            sources: sources.iter().map(|at| at.value).collect(),
             tls_identity: table.text("tls_identity").map(|at| at.value),
             address: table
                 .parsed("address", "for example sip:10.0.0.1:5060;transport=udp", words::sip_uri)
@@ -62,6 +61,7 @@ impl<'r, 'a> Building<'r, 'a> {
             caller_policy: self.read_caller_policy(table),
             group: read_group(table),
         };
+        self.check_ranges(&trunk, &sources, ranges);
         self.check_trunk(table, &trunk);
         trunk
     }
@@ -84,16 +84,20 @@ impl<'r, 'a> Building<'r, 'a> {
         at.value
     }
 
-    fn check_ranges(&self, trunk: &str, network: &str, sources: &[At<Cidr>], ranges: &mut Vec<Taken>) {
+    /// Refuses a range that two trunks claim. Of nested ranges the narrower counts, and a certificate tells trunks of one
+    /// address apart.
+    fn check_ranges(&self, trunk: &Trunk, sources: &[At<Cidr>], ranges: &mut Vec<Taken>) {
+        if trunk.tls_identity.is_some() {
+            return;
+        }
         for at in sources {
-            let other = ranges.iter().find(|taken| taken.network == network && words::overlap(&taken.range, &at.value));
-            if let Some(other) = other {
-                let message =
-                    format!("the range overlaps one of the trunk {:?}: an address must name one trunk", other.trunk);
+            let same = |taken: &&Taken| taken.network == trunk.network && taken.range == at.value;
+            if let Some(other) = ranges.iter().find(same) {
+                let message = format!("the trunk {:?} has the same range: an address must name one trunk", other.trunk);
                 let hint = format!("that one is in line {}", self.reader.line_of(&other.span));
                 self.reader.error(at.span.clone(), &at.key, message, Some(hint));
             }
-            let (network, trunk) = (network.to_owned(), trunk.to_owned());
+            let (network, trunk) = (trunk.network.clone(), trunk.name.clone());
             ranges.push(Taken { network, trunk, range: at.value, span: at.span.clone() });
         }
     }
