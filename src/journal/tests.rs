@@ -1,3 +1,5 @@
+//! Journals cut, padded, flipped and made of noise.
+
 use super::*;
 
 const KIND: Kind = Kind { magic: *b"TEST", version: 3 };

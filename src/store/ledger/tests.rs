@@ -1,3 +1,5 @@
+//! The ledger under kills, cuts, full disks and second owners.
+
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 

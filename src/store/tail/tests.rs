@@ -1,3 +1,5 @@
+//! The database follows the ledger, whatever happens to either.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
