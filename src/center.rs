@@ -16,8 +16,6 @@ mod memory;
 mod offer;
 mod presence;
 mod renew;
-#[cfg(test)]
-mod tests;
 mod tick;
 mod timers;
 
@@ -210,3 +208,7 @@ impl Ids {
         RunId(self.run)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a story looks for one kind of effect")]
+mod tests;

@@ -25,7 +25,10 @@ impl Center {
                 None => self.part(id, leg, Cause::Cancelled, out),
             },
             // The answer has crossed our hang-up: the offer is void, and the leg must still end.
-            Phase::Parting => out.leg(id, leg, LegCommand::Hangup(Cause::Cancelled)),
+            Phase::Parting => {
+                out.leg(id, leg, LegCommand::Hangup(Cause::Cancelled));
+                self.watch_parting(leg, out);
+            }
             Phase::Arrived | Phase::Early | Phase::Up => tracing::warn!(%leg, "answered out of turn"),
         }
     }

@@ -191,7 +191,7 @@ impl Center {
         if let Some(seat) = self.seats.get_mut(&seat) {
             seat.own_call(id, leg);
         }
-        self.settle(seat, out.now.mono);
+        self.settle(seat);
         let run = self.ids.run();
         let Some(live) = self.calls.get_mut(&id) else { return };
         out.row(id, CallEvent::AnsweredByExchange);

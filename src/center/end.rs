@@ -115,7 +115,7 @@ impl Center {
         if let Some(seat) = self.seats.get_mut(&id) {
             seat.left(out.now.mono, then);
         }
-        self.settle(id, out.now.mono);
+        self.settle(id);
     }
 
     fn wrap_up(&self, id: CallId) -> Then {
@@ -156,14 +156,19 @@ impl Center {
         }
     }
 
-    /// Hangs up one leg and watches that it says its last word.
+    /// Hangs up one leg.
     pub(super) fn part(&mut self, id: CallId, leg: LegId, cause: Cause, out: &mut Out<'_>) {
         let command = self.calls.get_mut(&id).and_then(|live| live.call.part(leg, cause));
         if let Some(command) = command {
             out.leg(id, leg, command);
-            let longest = Duration::from_millis(self.config.clear_max_ms.into());
-            self.timers.set(Timer::Leg(leg), out.now.mono + longest);
+            self.watch_parting(leg, out);
         }
+    }
+
+    /// From our hang-up on a leg has a bounded time for its last word.
+    pub(super) fn watch_parting(&mut self, leg: LegId, out: &Out<'_>) {
+        let longest = Duration::from_millis(self.config.clear_max_ms.into());
+        self.timers.set(Timer::Leg(leg), out.now.mono + longest);
     }
 
     fn close_if_empty(&mut self, id: CallId, out: &mut Out<'_>) {

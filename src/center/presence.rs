@@ -3,7 +3,7 @@
 use super::timers::Timer;
 use super::{Center, Effect, Out, PresenceCommand, Refusal, Reply};
 use crate::seat::{PresenceError, Then, WhyNotReady};
-use crate::types::{Cause, Mono, ReplyId, SeatId, TrunkId};
+use crate::types::{Cause, ReplyId, SeatId, TrunkId};
 
 impl Center {
     pub(super) fn on_presence(
@@ -46,7 +46,7 @@ impl Center {
         if matches!(command, PresenceCommand::NotReady | PresenceCommand::SignOut) {
             self.take_back(id, Cause::Cancelled, out);
         }
-        self.settle(id, out.now.mono);
+        self.settle(id);
         done.map_err(|error| match error {
             PresenceError::NotSignedIn => Refusal::NotSignedIn,
             PresenceError::PhoneUnreachable => Refusal::PhoneUnreachable,
@@ -59,7 +59,7 @@ impl Center {
         if !reachable {
             self.take_back(id, Cause::Unregistered, out);
         }
-        self.settle(id, out.now.mono);
+        self.settle(id);
     }
 
     pub(super) fn on_trunk_health(&mut self, trunk: TrunkId, up: bool) {
@@ -76,7 +76,7 @@ impl Center {
     }
 
     /// Brings the lists into line with a seat that has changed: free or not, its timer, and whether it still exists.
-    pub(super) fn settle(&mut self, id: SeatId, now: Mono) {
+    pub(super) fn settle(&mut self, id: SeatId) {
         let Some(seat) = self.seats.get(&id) else { return };
         if !self.plan.seats.contains_key(&id) && seat.busy_with().is_none() {
             self.seats.remove(&id);
@@ -85,7 +85,7 @@ impl Center {
             return;
         }
         match seat.deadline() {
-            Some(at) => self.timers.set(Timer::Seat(id), at.max(now)),
+            Some(at) => self.timers.set(Timer::Seat(id), at),
             None => self.timers.clear(Timer::Seat(id)),
         }
         match seat.available_since() {

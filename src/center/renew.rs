@@ -39,7 +39,7 @@ impl Center {
             if let Some(seat) = self.seats.get_mut(&id).filter(|_| !self.plan.seats.contains_key(&id)) {
                 seat.sign_out(now);
             }
-            self.settle(id, now);
+            self.settle(id);
         }
     }
 

@@ -51,6 +51,6 @@ impl Center {
         if let Some(seat) = self.seats.get_mut(&id) {
             seat.tick(out.now.mono);
         }
-        self.settle(id, out.now.mono);
+        self.settle(id);
     }
 }
