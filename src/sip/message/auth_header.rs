@@ -73,7 +73,8 @@ impl AuthHeader {
             let quoted = value.first() == Some(&b'"');
             let closed = !quoted || scan::quoted_end(value, 0) == Some(value.len());
             let name = std::str::from_utf8(name).map_err(|_| MALFORMED)?;
-            if !is_token(name.as_bytes()) || !closed || header.get(name).is_some() || header.params.len() == MAX_PARAMS {
+            if !is_token(name.as_bytes()) || !closed || header.get(name).is_some() || header.params.len() == MAX_PARAMS
+            {
                 return Err(MALFORMED);
             }
             let value = text::decode(value);

@@ -44,9 +44,7 @@ impl ParseError {
     /// request has no tag.
     pub fn answer(&self, to_tag: &str) -> Option<Bytes> {
         match self {
-            Self::Malformed { status, reason, request: Some(request) } => {
-                Some(request.answer(*status, reason, to_tag))
-            }
+            Self::Malformed { status, reason, request: Some(request) } => Some(request.answer(*status, reason, to_tag)),
             Self::Malformed { request: None, .. } | Self::Empty | Self::Unusable(_) => None,
         }
     }

@@ -186,7 +186,8 @@ mod tests {
 
     #[test]
     fn unbalanced_values_are_refused() {
-        for bad in [&b"\"Mr. J. User <sip:j.user@example.com>"[..], b"<sip:a@b", b"\"a\" sip:a@b", b"<sip:a@b> x", b""] {
+        for bad in [&b"\"Mr. J. User <sip:j.user@example.com>"[..], b"<sip:a@b", b"\"a\" sip:a@b", b"<sip:a@b> x", b""]
+        {
             assert!(NameAddr::parse(bad).is_err(), "{bad:?}");
         }
     }

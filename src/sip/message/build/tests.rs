@@ -43,10 +43,7 @@ fn the_source_is_stamped_on_the_top_via_only() {
     let response = Message::parse(ResponseBuilder::to_request(&request, 180, "", Some("o")).build()).unwrap();
     let vias = response.vias().unwrap();
     assert_eq!(vias.len(), 3);
-    assert_eq!(
-        vias[0].to_string(),
-        "SIP/2.0/UDP 192.168.0.9:5062;branch=z9hG4bKa1;received=203.0.113.5;rport=40000"
-    );
+    assert_eq!(vias[0].to_string(), "SIP/2.0/UDP 192.168.0.9:5062;branch=z9hG4bKa1;received=203.0.113.5;rport=40000");
     assert_eq!(vias[2].to_string(), "SIP/2.0/TCP c;branch=z9hG4bK2");
 }
 
