@@ -29,8 +29,8 @@ pub struct Args {
     /// The configuration; without one the embedded defaults are checked.
     #[arg(long, value_name = "FILE", env = "YIHAO_CONFIG")]
     pub config: Option<PathBuf>,
+    /// What stands over the configuration.
     #[command(flatten)]
-    #[expect(missing_docs, reason = "a comment would replace the help of the command")]
     pub overrides: Overrides,
     /// Print JSON.
     #[arg(long)]

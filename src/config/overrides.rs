@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// Settings of the command line and, behind it, of the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct Overrides {
-    /// Address on which SIP listens, with or without a port: 192.0.2.10, 192.0.2.10:5060, [2001:db8::1]:5060.
+    /// Address on which SIP listens, with or without a port: 192.0.2.10, 192.0.2.10:5060.
     ///
     /// UDP and TCP take the port (5060), TLS the next one. Port 0 takes any free ones.
     #[arg(long, value_name = "ADDRESS", env = "YIHAO_LISTEN")]

@@ -138,7 +138,9 @@ fn a_good_plan_is_read_whole() {
 
 #[test]
 fn each_mistake_is_shown_where_it_stands() {
-    let cases: &[(&str, &str, (usize, usize), &str, &str)] = &[
+    // What is replaced by what, where the mistake then stands, what is marked, a part of the message.
+    type Case = (&'static str, &'static str, (usize, usize), &'static str, &'static str);
+    let cases: &[Case] = &[
         ("queue = \"general\"", "queue = \"genral\"", (38, 9), "\"genral\"", "did you mean \"general\""),
         ("skill = \"12333\"", "skill = \"12334\"", (24, 9), "\"12334\"", "there is no skill"),
         (
