@@ -24,6 +24,7 @@ mod tests;
 use std::fmt;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::sip::flow::{Flow, Hop};
 use crate::sip::message::{Message, Method};
@@ -31,8 +32,8 @@ use crate::sip::message::{Message, Method};
 pub use branch::Branch;
 pub use layer::Transactions;
 pub use route::{response_hop, stateless};
-pub use timers::Timers;
 pub(crate) use timers::Repeat;
+pub use timers::Timers;
 
 /// How the layer is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl Default for Settings {
 }
 
 /// A transaction that was begun by a request of ours.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientId(u64);
 
 impl fmt::Debug for ClientId {
@@ -63,7 +64,7 @@ impl fmt::Debug for ClientId {
 }
 
 /// A transaction that was begun by a request of the far end.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServerId(u64);
 
 impl fmt::Debug for ServerId {
@@ -84,7 +85,7 @@ pub struct Transmit {
 }
 
 /// Who sends a message; given back by the shell when the transport failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum By {
     /// A client transaction.
     Client(ClientId),

@@ -9,7 +9,8 @@ use crate::sip::message::Message;
 
 use super::{Dialog, DialogError, Phase};
 
-/// Dialogs that one INVITE may have. A hunt group of a carrier has a handful; more is an attack or a loop.
+/// Early dialogs that one INVITE may have; answers may make as many again. A hunt group of a carrier has a handful; more is
+/// an attack or a loop.
 const MOST_DIALOGS: usize = 16;
 
 /// The dialogs of one INVITE of ours, by the far end's tag.
@@ -104,13 +105,11 @@ impl Forks {
         if self.dialogs.contains_key(tag) {
             return Ok(false);
         }
-        if self.dialogs.len() >= MOST_DIALOGS {
+        let is_success = response.status().is_some_and(|status| status >= 200);
+        if self.dialogs.len() >= if is_success { 2 * MOST_DIALOGS } else { MOST_DIALOGS } {
             return Err(ForkError::TooMany);
         }
-        let mut dialog = Dialog::caller(&self.invite, response)?;
-        // Requests in the early dialogs (PRACK, UPDATE) count on from the INVITE, each dialog for itself.
-        dialog.phase = if response.status().is_some_and(|s| s >= 200) { Phase::Confirmed } else { Phase::Early };
-        self.dialogs.insert(tag.into(), dialog);
+        self.dialogs.insert(tag.into(), Dialog::caller(&self.invite, response)?);
         Ok(true)
     }
 
