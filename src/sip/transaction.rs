@@ -31,7 +31,7 @@ use crate::sip::message::{Message, Method};
 
 pub use branch::Branch;
 pub use layer::Transactions;
-pub use route::{response_hop, stateless};
+pub use route::{response, response_hop, stateless};
 pub(crate) use timers::Repeat;
 pub use timers::Timers;
 

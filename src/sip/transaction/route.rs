@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use crate::sip::flow::{Flow, Hop, Transport};
-use crate::sip::message::{Message, Via};
+use crate::sip::message::{Message, ResponseBuilder, Via};
 
 use super::{By, Transmit};
 
@@ -40,6 +40,17 @@ fn datagram_target(flow: &Flow, via: &Via, port: u16) -> SocketAddr {
 
 fn ip(text: &str) -> Option<IpAddr> {
     text.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Begins the response to a request; its top Via says where the request came from (`received`, `rport`). `to_tag` is added
+/// where the request has none.
+pub fn response(request: &Message, flow: &Flow, status: u16, to_tag: Option<&str>) -> ResponseBuilder {
+    if request.source().is_some() {
+        return ResponseBuilder::to_request(request, status, "", to_tag);
+    }
+    let mut request = request.clone();
+    request.set_source(flow.remote);
+    ResponseBuilder::to_request(&request, status, "", to_tag)
 }
 
 /// A response outside of any transaction, for a request that is refused before state is made.
