@@ -3,4 +3,13 @@
 //! A pure core (no clock, socket, lock or randomness) below, shells above it, one loop between them.
 //! `docs/architecture.md` shows the layers and walks one call through the files.
 
+pub mod acd;
+pub mod call;
+pub mod center;
+pub mod dialplan;
+pub mod exchange;
+pub mod journal;
+pub mod media;
+pub mod seat;
+pub mod sip;
 pub mod types;

@@ -1,5 +1,7 @@
 //! What the media engine is told and what it reports. Plain data over bounded channels.
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::{CallId, Digit, DigitBy, Hear, LegId, MediaPort, RunId, StreamParams, StreamReport};
 
 /// An order to the engine. Orders of one call are carried out in the order given, on the worker of its ports.
@@ -66,7 +68,7 @@ pub enum Command {
 }
 
 /// What the engine reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A prompt was played to its end.
     PromptEnded {

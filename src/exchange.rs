@@ -1,0 +1,220 @@
+//! The exchange: SIP endpoint and center joined into one deterministic machine, from datagram to datagram.
+//!
+//! The node's loop feeds it and carries out what it wants; the simulation and `yihao replay` do the same. It translates
+//! and orders, it decides nothing: SIP lives in `sip::endpoint`, policy in `center`, sound in the media engine.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::center::{self, Center, Effect};
+use crate::dialplan::Plan;
+use crate::media::dtmf::OneMethod;
+use crate::media::engine as media;
+use crate::sip::endpoint::{self, Endpoint, Named};
+use crate::sip::flow::ConnId;
+use crate::sip::message::Uri;
+use crate::sip::transaction::Transmit;
+use crate::types::{LegEvent, LegId, Mono, NetworkId, Now, ReplyId, Row};
+
+/// Everything that comes from outside. A log of these, with the seed and the plan, replays a day.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Input {
+    /// Concerns SIP.
+    Sip(endpoint::Input),
+    /// Comes from the media engine.
+    Media(media::Event),
+    /// A command of an agent or operator.
+    Command(center::Input),
+    /// A deadline passed.
+    Tick,
+}
+
+/// What the shell must do, in this order; but rows of the ledger are written before anything is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Append to the ledger.
+    Ledger(Row),
+    /// Send a message.
+    Send(Transmit),
+    /// Close a connection.
+    Close(ConnId),
+    /// Look a name up; `endpoint::Input::Resolved` answers.
+    Resolve {
+        /// For whom.
+        whom: Named,
+        /// What.
+        uri: Uri,
+        /// From which network it is reached.
+        network: NetworkId,
+    },
+    /// Tell the media engine.
+    Media(media::Command),
+    /// Answer a command.
+    Reply {
+        /// Whom.
+        to: ReplyId,
+        /// What.
+        reply: center::Reply,
+    },
+}
+
+/// Endpoint and center of one node.
+pub struct Exchange {
+    endpoint: Endpoint,
+    center: Center,
+    /// Events of legs on their way to the center.
+    events: VecDeque<center::Input>,
+    /// The way in which each leg sends its keys, so that no key is taken twice.
+    keys: BTreeMap<LegId, OneMethod>,
+    said: Vec<endpoint::Output>,
+    effects: Vec<Effect>,
+}
+
+impl Exchange {
+    /// Joins an endpoint and a center that were made for the same plan.
+    pub fn new(endpoint: Endpoint, center: Center) -> Self {
+        Self {
+            endpoint,
+            center,
+            events: VecDeque::new(),
+            keys: BTreeMap::new(),
+            said: Vec::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Applies one input and appends what must be done.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Sip(input) => self.endpoint.handle(now, input, &mut self.said),
+            Input::Media(event) => self.on_media(now, event),
+            Input::Command(input) => self.events.push_back(input),
+            Input::Tick => {
+                self.endpoint.handle(now, endpoint::Input::Tick, &mut self.said);
+                self.events.push_back(center::Input::Tick);
+            }
+        }
+        self.absorb(out);
+        while let Some(event) = self.events.pop_front() {
+            self.step(now, event, out);
+        }
+    }
+
+    /// When `Input::Tick` is due next.
+    pub fn deadline(&mut self) -> Option<Mono> {
+        [self.endpoint.deadline(), self.center.deadline()].into_iter().flatten().min()
+    }
+
+    /// The SIP side, for figures.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The center, for figures and checks.
+    pub fn center(&self) -> &Center {
+        &self.center
+    }
+
+    /// A new plan counts for new calls.
+    pub fn set_plan(
+        &mut self,
+        now: Now,
+        plan: &Arc<Plan>,
+        secrets: endpoint::Secrets,
+        out: &mut Vec<Output>,
+    ) {
+        self.endpoint.set_plan(Arc::clone(plan), secrets, &mut self.said);
+        self.absorb(out);
+        self.handle(now, Input::Command(center::Input::Plan { plan: Some(Arc::clone(plan)) }), out);
+    }
+
+    /// Takes our registrations at carriers back.
+    pub fn unregister(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.endpoint.unregister(now, &mut self.said);
+        self.absorb(out);
+    }
+
+    fn on_media(&mut self, now: Now, event: media::Event) {
+        match event {
+            media::Event::PromptEnded { leg, run } => self.events.push_back(center::Input::PromptEnded { leg, run }),
+            media::Event::Digit { leg, digit, by } => {
+                self.on_leg(leg, LegEvent::Digit { digit, by });
+            }
+            media::Event::Silent { leg } => self.endpoint.handle(now, endpoint::Input::Silent { leg }, &mut self.said),
+            media::Event::Closed { leg, port, report } => {
+                self.endpoint.handle(now, endpoint::Input::PortFree { port }, &mut self.said);
+                self.events.push_back(center::Input::Measured { leg, report });
+            }
+            media::Event::RecordingFailed { call, why } => {
+                self.events.push_back(center::Input::RecordingFailed { call, why });
+            }
+        }
+    }
+
+    fn on_leg(&mut self, leg: LegId, event: LegEvent) {
+        match &event {
+            LegEvent::Digit { by, .. } if !self.keys.entry(leg).or_default().accept(*by) => return,
+            LegEvent::Ended { .. } => drop(self.keys.remove(&leg)),
+            LegEvent::Digit { .. }
+            | LegEvent::Arrived(_)
+            | LegEvent::Ringing
+            | LegEvent::Answered
+            | LegEvent::Held(_) => {}
+        }
+        self.events.push_back(center::Input::Leg { leg, event });
+    }
+
+    /// One event through the center, its effects carried on in order.
+    fn step(&mut self, now: Now, event: center::Input, out: &mut Vec<Output>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.center.handle(now, event, &mut effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Ledger(row) => out.push(Output::Ledger(row)),
+                Effect::Leg { call, leg, command } => {
+                    self.endpoint.command(now, call, leg, command, &mut self.said);
+                    self.absorb(out);
+                }
+                Effect::Hear { call, set } => out.push(Output::Media(media::Command::Hear { call, set })),
+                Effect::Record { call, caller, file } => {
+                    out.push(Output::Media(media::Command::Record { call, caller, file }));
+                }
+                Effect::EndRecording { call } => out.push(Output::Media(media::Command::EndRecording { call })),
+                Effect::Reply { to, reply } => out.push(Output::Reply { to, reply }),
+            }
+        }
+        self.effects = effects;
+    }
+
+    /// Sorts what the endpoint said: to the network and the engine at once, events of legs in line for the center.
+    fn absorb(&mut self, out: &mut Vec<Output>) {
+        let mut said = std::mem::take(&mut self.said);
+        for output in said.drain(..) {
+            match output {
+                endpoint::Output::Send(transmit) => out.push(Output::Send(transmit)),
+                endpoint::Output::Close { connection } => out.push(Output::Close(connection)),
+                endpoint::Output::Resolve { whom, uri, network } => out.push(Output::Resolve { whom, uri, network }),
+                endpoint::Output::Leg { leg, event } => self.on_leg(leg, event),
+                endpoint::Output::Open { leg, call, port } => {
+                    out.push(Output::Media(media::Command::Open { leg, call, port }));
+                }
+                endpoint::Output::Stream { leg, params } => {
+                    out.push(Output::Media(media::Command::Stream { leg, params }));
+                }
+                endpoint::Output::SendDigit { leg, digit } => {
+                    out.push(Output::Media(media::Command::SendDigit { leg, digit }));
+                }
+                endpoint::Output::CloseMedia { leg } => out.push(Output::Media(media::Command::Close { leg })),
+                endpoint::Output::Reachable { seat, reachable } => {
+                    self.events.push_back(center::Input::Reachable { seat, reachable });
+                }
+                endpoint::Output::TrunkHealth { trunk, up } => {
+                    self.events.push_back(center::Input::TrunkHealth { trunk, up });
+                }
+            }
+        }
+        self.said = said;
+    }
+}

@@ -1,0 +1,259 @@
+//! The SIP endpoint: messages on one side, legs on the other. Pure: no socket, no clock; randomness comes from a seed.
+//!
+//! It knows who may call (trunks, seats' phones), negotiates each leg's audio with us alone, and keeps dialogs alive. It
+//! knows neither queues nor calls beyond their ids: what a leg should do is told by the core.
+
+mod admit;
+mod answer;
+mod arrive;
+mod audio;
+mod carrier;
+mod cause;
+mod dial;
+mod hangup;
+mod in_dialog;
+mod io;
+mod leg;
+mod modify;
+mod offer_answer;
+mod random;
+mod register;
+mod responses;
+mod site;
+mod tick;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::dialplan::Plan;
+use crate::media::ports::PortPool;
+use crate::sip::auth::{self, Guard};
+use crate::sip::dialog::session_timer;
+use crate::sip::flow::{ConnId, Flow};
+use crate::sip::message::{Message, ParseError};
+use crate::sip::registrar::Registrar;
+use crate::sip::transaction::{self, By, ClientId, Event, ServerId, Timers, Transactions, Transmit};
+use crate::sip::trunk::Trunks;
+use crate::types::{CallId, Cause, LegCommand, LegEvent, LegId, LegIds, Mono, Now, TrunkId};
+
+pub use io::{Config, Input, Named, Network, Output, Refused, Secrets};
+
+use leg::{DialogKey, Ghost, Leg, Purpose};
+use random::Random;
+use site::Sites;
+
+/// All SIP state of one node.
+pub struct Endpoint {
+    config: Config,
+    plan: Arc<Plan>,
+    secrets: Secrets,
+    sites: Sites,
+    random: Random,
+    transactions: Transactions,
+    registrar: Registrar,
+    trunks: Trunks,
+    guard: Guard,
+    ports: PortPool,
+    ids: LegIds,
+    legs: BTreeMap<LegId, Leg>,
+    /// Dialogs of legs: early ones of forks too.
+    dialogs: BTreeMap<DialogKey, LegId>,
+    /// Open incoming INVITEs.
+    arriving: BTreeMap<ServerId, LegId>,
+    clients: BTreeMap<ClientId, Purpose>,
+    /// INVITEs of ours that have outlived their place in a leg.
+    ghosts: BTreeMap<ClientId, Ghost>,
+    timers: Timers,
+    /// One entry a leg that waits for something.
+    due: BTreeSet<(Mono, LegId)>,
+    due_of: BTreeMap<LegId, Mono>,
+    /// Verified certificate names of open connections.
+    identities: BTreeMap<ConnId, Vec<String>>,
+    refused: BTreeMap<(Option<TrunkId>, Refused), u64>,
+    manners: admit::Manners,
+    /// What the transactions want sent in this turn; moved to the outputs at its end.
+    transmits: Vec<Transmit>,
+}
+
+impl Endpoint {
+    /// An endpoint without legs. `ports` are bound already; `seed` makes all its random values.
+    pub fn new(
+        config: Config,
+        plan: Arc<Plan>,
+        secrets: Secrets,
+        ports: PortPool,
+        ids: LegIds,
+        seed: [u8; 32],
+    ) -> Self {
+        let mut random = Random::new(seed);
+        let timers = Timers { t1: config.t1, ..Timers::default() };
+        let trunks = Trunks::new(&plan.trunks, &|name| config.network(name), &secrets.trunks);
+        let settings =
+            transaction::Settings { timers, most: config.max_transactions, reserve: config.max_transactions / 4 };
+        Self {
+            timers,
+            sites: Sites::new(&config.networks),
+            transactions: Transactions::new(settings),
+            registrar: Registrar::new(register::settings(&config)),
+            trunks,
+            guard: Guard::new(auth::Settings::new(&config.realm), &random.bytes()),
+            ports,
+            ids,
+            legs: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            arriving: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            ghosts: BTreeMap::new(),
+            due: BTreeSet::new(),
+            due_of: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            manners: admit::Manners::default(),
+            transmits: Vec::new(),
+            random,
+            config,
+            plan,
+            secrets,
+        }
+    }
+
+    /// Applies what came from outside.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Message { flow, bytes } => self.on_message(now, &flow, bytes, out),
+            Input::Opened { flow, identities } => {
+                if let Some(connection) = flow.connection {
+                    self.identities.insert(connection, identities);
+                }
+            }
+            Input::Closed { connection } => self.on_closed(now, connection, out),
+            Input::Unsent { by } => {
+                if let Some(event) = self.transactions.transport_failed(by) {
+                    self.on_event(now, event, out);
+                }
+            }
+            Input::Resolved { whom, hops } => self.on_resolved(now, whom, hops, out),
+            Input::Silent { leg } => self.on_silent(now, leg, out),
+            Input::Begin => self.read_seats(out),
+            Input::PortFree { port } => self.ports.give_back(now, port),
+            Input::Tick => self.on_tick(now, out),
+        }
+        self.flush(out);
+    }
+
+    /// Applies what the core tells a leg. A leg that has just ended ignores it: its `Ended` is on the way.
+    pub fn command(&mut self, now: Now, call: CallId, leg: LegId, command: LegCommand, out: &mut Vec<Output>) {
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            leg.call = Some(call);
+        }
+        match command {
+            LegCommand::Ring => self.ring(now, leg),
+            LegCommand::EarlyMedia => self.early_media(now, leg, out),
+            LegCommand::Answer => self.answer(now, leg, out),
+            LegCommand::Refuse(cause) => self.refuse(now, leg, cause, out),
+            LegCommand::Dial(dial) => self.dial(now, call, leg, *dial, out),
+            LegCommand::Hangup(cause) => self.hangup(now, leg, cause, out),
+            LegCommand::Hold(on) => self.wish(now, leg, leg::Wish::Hold(on), out),
+            LegCommand::SendDigit(digit) => self.send_digit(now, leg, digit, out),
+        }
+        self.flush(out);
+    }
+
+    /// When `Input::Tick` is due next.
+    pub fn deadline(&mut self) -> Option<Mono> {
+        let legs = self.due.first().map(|(at, _)| *at);
+        [legs, self.transactions.deadline(), self.registrar.deadline(), self.trunks.deadline()].into_iter().flatten().min()
+    }
+
+    /// INVITEs that were refused before a call existed, by trunk (`None`: not from a trunk) and reason.
+    pub fn refused(&self) -> &BTreeMap<(Option<TrunkId>, Refused), u64> {
+        &self.refused
+    }
+
+    /// Legs that are alive.
+    pub fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// A new plan counts for new calls; legs in progress go on. Fixed contacts that are plain addresses become reachable.
+    pub fn set_plan(&mut self, plan: Arc<Plan>, secrets: Secrets, out: &mut Vec<Output>) {
+        self.trunks.set_plan(&plan.trunks, &|name| self.config.network(name), &secrets.trunks);
+        self.plan = plan;
+        self.secrets = secrets;
+        self.read_seats(out);
+    }
+
+    fn session_wish(&self) -> session_timer::Wish {
+        session_timer::Wish { interval_s: self.config.session_expires_s, min_s: self.config.min_se_s }
+    }
+
+    fn on_message(&mut self, now: Now, flow: &Flow, bytes: bytes::Bytes, out: &mut Vec<Output>) {
+        let read = if flow.transport.is_reliable() { Message::parse_framed(bytes) } else { Message::parse(bytes) };
+        match read {
+            Ok(message) => {
+                if self.is_ignored(now, flow, &message) {
+                    return;
+                }
+                if let Some(event) = self.transactions.receive(now.mono, flow, message, &mut self.transmits) {
+                    self.on_event(now, event, out);
+                }
+            }
+            Err(error) => self.on_malformed(flow, &error),
+        }
+    }
+
+    fn on_event(&mut self, now: Now, event: Event, out: &mut Vec<Output>) {
+        match event {
+            Event::Request { id, flow, message, merged } => self.on_request(now, id, flow, message, merged, out),
+            Event::Cancel { id, invite, flow, message } => self.on_cancel(now, id, invite, &flow, &message, out),
+            Event::Ack { flow, message } => self.on_ack(now, &flow, &message, out),
+            Event::Response { id, flow, message } => self.on_response(now, id, &flow, &message, out),
+            Event::Over { id } => self.on_over(id),
+            Event::Timeout { id } => self.on_no_response(now, id, 408, out),
+            Event::Failed { id } => self.on_no_response(now, id, 503, out),
+            Event::Unacknowledged { .. } | Event::Undeliverable { .. } => {}
+            Event::Overload { flow, message } => self.on_overload(&flow, &message),
+            Event::Stray { message, .. } => self.on_stray(&message),
+        }
+    }
+
+    fn on_malformed(&mut self, flow: &Flow, error: &ParseError) {
+        // Bytes that cannot be read are answered to those we know only: a scanner gets silence.
+        if !self.is_known(flow) {
+            return tracing::debug!("unreadable message of an unknown source dropped");
+        }
+        if let Some(bytes) = error.answer(&self.random.token()) {
+            self.transmits.push(Transmit { hop: flow.back(), bytes, by: By::Nobody });
+        }
+    }
+
+    /// Moves what the transactions want sent to the outputs.
+    fn flush(&mut self, out: &mut Vec<Output>) {
+        out.extend(self.transmits.drain(..).map(Output::Send));
+    }
+
+    /// Sets or clears the moment at which a leg wants `tick`.
+    fn arm(&mut self, leg: LegId) {
+        let at = self.legs.get(&leg).and_then(Leg::deadline);
+        if let Some(old) = self.due_of.remove(&leg) {
+            self.due.remove(&(old, leg));
+        }
+        if let Some(at) = at {
+            self.due.insert((at, leg));
+            self.due_of.insert(leg, at);
+        }
+    }
+
+    /// The leg's last word: forgets it and gives its port back or lets the engine close it.
+    fn end(&mut self, now: Now, leg: LegId, cause: Cause, status: Option<u16>, out: &mut Vec<Output>) {
+        let Some(gone) = self.legs.remove(&leg) else { return };
+        if let Some(at) = self.due_of.remove(&leg) {
+            self.due.remove(&(at, leg));
+        }
+        for dialog in &gone.dialogs {
+            self.dialogs.remove(dialog);
+        }
+        self.forget(now, gone, out);
+        out.push(Output::Leg { leg, event: LegEvent::Ended { cause, status } });
+    }
+}

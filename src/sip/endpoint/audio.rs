@@ -1,0 +1,113 @@
+//! Our side of one stream: the port, what we offered, what was agreed. Knows SDP, no dialog.
+
+use std::net::IpAddr;
+
+use crate::sip::negotiate::{self, LocalMedia, NegotiateError};
+use crate::types::{Codec, CryptoSuite, Direction, MediaPort, SrtpKey, StreamParams};
+
+/// One leg's (or one branch's) audio as we negotiate it. Each leg negotiates with us alone.
+#[derive(Clone, Debug)]
+pub(super) struct Audio {
+    pub(super) port: MediaPort,
+    local: LocalMedia,
+    /// The last description that we sent, byte for byte: repeated where the RFCs want the same.
+    sent: String,
+    /// Whether our last description was an offer that waits for its answer.
+    offered: bool,
+    agreed: Option<StreamParams>,
+    /// Whether the media engine has the port.
+    pub(super) opened: bool,
+}
+
+/// Codecs in our order: A-law first, so that the usual call between the telephone network and a seat needs no transcoding.
+const CODECS: [Codec; 3] = [Codec::Pcma, Codec::Pcmu, Codec::G722];
+
+impl Audio {
+    /// `secure`: the leg's signalling runs over TLS and wants SDES; one key for each suite is made of `keys`.
+    pub(super) fn new(port: MediaPort, address: IpAddr, session: u64, may_latch: bool, keys: Option<[u8; 60]>) -> Self {
+        let keys = keys.map(|bytes| {
+            let (first, second) = bytes.split_at(30);
+            vec![key(CryptoSuite::Aes128Sha1_80, first), key(CryptoSuite::Aes128Sha1_32, second)]
+        });
+        let local = LocalMedia {
+            address,
+            port: port.port,
+            session,
+            version: 1,
+            codecs: CODECS.to_vec(),
+            keys: keys.unwrap_or_default(),
+            direction: Direction::SendRecv,
+            may_latch,
+        };
+        Self { port, local, sent: String::new(), offered: false, agreed: None, opened: false }
+    }
+
+    /// A first or a further offer.
+    pub(super) fn offer(&mut self) -> &str {
+        let text = if self.sent.is_empty() {
+            negotiate::offer(&self.local)
+        } else {
+            self.local.version += 1;
+            negotiate::offer_again(&self.local, self.sent.as_bytes())
+        };
+        self.sent = text;
+        self.offered = true;
+        &self.sent
+    }
+
+    /// Our answer to an offer; the agreement counts from now on.
+    pub(super) fn answer(&mut self, offer: &[u8]) -> Result<&str, NegotiateError> {
+        if !self.sent.is_empty() {
+            self.local.version += 1;
+        }
+        let (text, params) = negotiate::answer(offer, &self.local)?;
+        self.sent = text;
+        self.offered = false;
+        self.agreed = Some(params);
+        Ok(&self.sent)
+    }
+
+    /// The far end's answer to our offer.
+    pub(super) fn accept(&mut self, answer: &[u8]) -> Result<(), NegotiateError> {
+        let params = negotiate::accept(answer, &self.local)?;
+        self.offered = false;
+        self.agreed = Some(params);
+        Ok(())
+    }
+
+    /// Takes an offer back that was refused (491, 488): the old agreement goes on (RFC 3261 14.1).
+    pub(super) fn withdraw(&mut self) {
+        self.offered = false;
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub(super) fn waits(&self) -> bool {
+        self.offered
+    }
+
+    /// What we sent last.
+    pub(super) fn sent(&self) -> &str {
+        &self.sent
+    }
+
+    pub(super) fn agreed(&self) -> Option<&StreamParams> {
+        self.agreed.as_ref()
+    }
+
+    /// Whether the far end does not want to hear us: it holds the call.
+    pub(super) fn held_by_peer(&self) -> bool {
+        self.local.direction == Direction::SendRecv
+            && self.agreed.as_ref().is_some_and(|p| matches!(p.direction, Direction::RecvOnly | Direction::Inactive))
+    }
+
+    /// Which way we want audio to flow from the next offer on.
+    pub(super) fn want(&mut self, direction: Direction) {
+        self.local.direction = direction;
+    }
+}
+
+fn key(suite: CryptoSuite, bytes: &[u8]) -> SrtpKey {
+    let mut key_salt = [0; 30];
+    key_salt.copy_from_slice(bytes);
+    SrtpKey { suite, key_salt }
+}

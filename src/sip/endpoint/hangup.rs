@@ -1,0 +1,143 @@
+//! Ending a leg: CANCEL, BYE or a refusal, by its state, with the reason on the wire (RFC 3261 15, RFC 3326).
+
+use crate::sip::dialog::{Dialog, Stamp};
+use crate::sip::flow::{Flow, Hop};
+use crate::sip::message::{HeaderName, Message, Method, Reason};
+use crate::sip::transaction::{ClientId, ServerId};
+use crate::types::{Cause, LegId, Now, Origin};
+
+use super::leg::{Leg, Purpose, Role, State, numeric_hop};
+use super::{Endpoint, Output, cause};
+
+impl Endpoint {
+    pub(super) fn hangup(&mut self, now: Now, leg: LegId, why: Cause, out: &mut Vec<Output>) {
+        let Some(entry) = self.legs.get_mut(&leg) else { return };
+        match &mut entry.state {
+            State::Arriving(_) => self.refuse(now, leg, why, out),
+            State::Dialling(dialling) => {
+                dialling.withdrawn.get_or_insert(why);
+                let clients: Vec<ClientId> = dialling.branches.iter().map(|b| b.client).collect();
+                for client in clients {
+                    self.withdraw(now, client, why);
+                }
+                self.end_if_nothing_left(now, leg, out);
+            }
+            State::Up(up) => {
+                // The callee of an INVITE must not send BYE before the ACK (RFC 3261 15): it follows then.
+                if matches!(up.role, Role::Callee(Some(_))) {
+                    up.ending.get_or_insert(why);
+                } else {
+                    self.bye(now, leg, why, out);
+                }
+            }
+        }
+    }
+
+    /// Wants an INVITE of ours cancelled, with the reason.
+    pub(super) fn withdraw(&mut self, now: Now, client: ClientId, why: Cause) {
+        // False means that a final response is on its way to us: it is taken when it comes.
+        let _open = self.transactions.cancel(now.mono, client, Some(reason(why)), &mut self.transmits);
+    }
+
+    /// Ends an answered leg: BYE goes out, the leg is over for us at once.
+    pub(super) fn bye(&mut self, now: Now, leg: LegId, why: Cause, out: &mut Vec<Output>) {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
+        let (dialog, flow) = (up.dialog.clone(), up.flow);
+        self.say_goodbye(now, dialog, &flow, why);
+        self.end(now, leg, why, None, out);
+    }
+
+    /// Sends BYE in a dialog that nobody needs any more.
+    pub(super) fn say_goodbye(&mut self, now: Now, mut dialog: Dialog, flow: &Flow, why: Cause) {
+        let hop = self.hop_of(&dialog, flow);
+        let branch = self.random.branch();
+        let Some(site) = self.sites.find(hop.network, hop.transport, hop.remote.ip()) else { return };
+        let stamp = Stamp {
+            transport: hop.transport,
+            host: &site.host,
+            port: Some(site.port),
+            branch,
+            contact: &site.contact,
+        };
+        let mut draft = dialog.request(Method::Bye, &stamp);
+        draft.header(HeaderName::Reason, &reason(why));
+        if let Ok(id) = self.transactions.request(now.mono, draft.finish(), hop, &mut self.transmits) {
+            self.clients.insert(id, Purpose::Courtesy);
+        }
+    }
+
+    /// Where requests of a dialog go: to its next hop where that is a plain address, for phones behind NAT and names back
+    /// the way the dialog began.
+    pub(super) fn hop_of(&self, dialog: &Dialog, flow: &Flow) -> Hop {
+        if flow.connection.is_some() || self.registrar.seat_of_flow(flow).is_some() {
+            return flow.back();
+        }
+        numeric_hop(dialog.next_hop(), flow).unwrap_or_else(|| flow.back())
+    }
+
+    /// The far end hangs up.
+    pub(super) fn on_bye(
+        &mut self,
+        now: Now,
+        id: ServerId,
+        leg: LegId,
+        flow: &Flow,
+        message: &Message,
+        out: &mut Vec<Output>,
+    ) {
+        self.reply(now, id, flow, message, 200);
+        match self.legs.get(&leg).map(|l| &l.state) {
+            Some(State::Up(_)) => self.end(now, leg, Cause::HungUp, None, out),
+            Some(State::Arriving(_)) => self.refuse_with(now, leg, Cause::Cancelled, 487, out),
+            Some(State::Dialling(_)) | None => {}
+        }
+    }
+
+    /// What a leg that is over leaves behind: open INVITEs live on as ghosts, ports go back, capacity is free.
+    pub(super) fn forget(&mut self, now: Now, gone: Leg, out: &mut Vec<Output>) {
+        let party = gone.party;
+        let holds_capacity = match gone.state {
+            State::Arriving(arriving) => {
+                self.arriving.remove(&arriving.server);
+                self.free_port(now, gone.id, arriving.audio.opened, arriving.audio.port, out);
+                true
+            }
+            State::Dialling(dialling) => {
+                for branch in dialling.branches {
+                    if let Some(trunk) = branch.trunk {
+                        self.trunks.release(trunk);
+                    }
+                    self.withdraw(now, branch.client, Cause::Cancelled);
+                    self.drop_branch(now, gone.id, branch);
+                }
+                false
+            }
+            State::Up(up) => {
+                self.free_port(now, gone.id, up.audio.opened, up.audio.port, out);
+                true
+            }
+        };
+        if let (Origin::Trunk(trunk), true) = (party, holds_capacity) {
+            self.trunks.release(trunk);
+        }
+    }
+
+    fn free_port(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        opened: bool,
+        port: crate::types::MediaPort,
+        out: &mut Vec<Output>,
+    ) {
+        if opened {
+            out.push(Output::CloseMedia { leg });
+        } else {
+            self.ports.give_back(now, port);
+        }
+    }
+}
+
+fn reason(why: Cause) -> Reason {
+    Reason { protocol: "Q.850".to_owned(), cause: Some(cause::q850(why)), text: None }
+}

@@ -1,0 +1,241 @@
+//! What the endpoint is configured with, what it is fed and what it wants done. Plain data.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::sip::message::Uri;
+use crate::sip::flow::{ConnId, Flow, Hop, Transport};
+use crate::sip::transaction::{By, Transmit};
+use crate::types::{CallId, Digit, LegEvent, LegId, MediaPort, NetworkId, SeatId, StreamParams, TrunkId};
+
+/// How the endpoint behaves. Times and limits have the defaults that `Default` gives.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Networks by id: at least one.
+    pub networks: Vec<Network>,
+    /// Digest realm for seats' phones; the stored HA1 are made for it.
+    pub realm: String,
+    /// Value of Server and User-Agent.
+    pub product: String,
+    /// T1, the estimate of a round trip (RFC 3261 17.1.1.1). Default 500 ms.
+    pub t1: Duration,
+    /// Session-Expires that we ask for (RFC 4028). Default 1,800 s.
+    pub session_expires_s: u32,
+    /// Min-SE that we insist on. Default 90 s.
+    pub min_se_s: u32,
+    /// Most transactions at a time; beyond, new requests get 503. Default 100,000.
+    pub max_transactions: usize,
+    /// Most legs at a time; beyond, new INVITEs get 503. Default 10,000.
+    pub max_legs: usize,
+    /// How long a dialled leg may be without any response before the next branch or the end. Default 4 s for trunks.
+    pub no_response: Duration,
+    /// Longest registration that is granted, seconds. Default 3,600.
+    pub max_registration_s: u32,
+    /// Retry-After of our 503, seconds. Default 5.
+    pub retry_after_s: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            networks: Vec::new(),
+            realm: "yihao".to_owned(),
+            product: concat!("Yihao/", env!("CARGO_PKG_VERSION")).to_owned(),
+            t1: Duration::from_millis(500),
+            session_expires_s: 1_800,
+            min_se_s: 90,
+            max_transactions: 100_000,
+            max_legs: 10_000,
+            no_response: Duration::from_secs(4),
+            max_registration_s: 3_600,
+            retry_after_s: 5,
+        }
+    }
+}
+
+impl Config {
+    /// The network of a name.
+    pub fn network(&self, name: &str) -> Option<NetworkId> {
+        let index = self.networks.iter().position(|n| n.name == name)?;
+        u8::try_from(index).ok().map(NetworkId)
+    }
+}
+
+/// One network that the exchange stands in, with the addresses that peers there see.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Name in the configuration: `carrier`, `seats`.
+    pub name: String,
+    /// Addresses we listen on, by transport.
+    pub listeners: Vec<(Transport, SocketAddr)>,
+    /// Address that stands in Via and Contact, when it is not that of the listener (port forwarding).
+    pub advertised: Option<IpAddr>,
+    /// Address that stands in SDP, when it is not that of the listener.
+    pub media_advertised: Option<IpAddr>,
+}
+
+/// Passwords and hashes, apart from the plan.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// HA1 of each seat's phone.
+    pub seats: BTreeMap<SeatId, crate::sip::auth::Credentials>,
+    /// Password of our registration by trunk name.
+    pub trunks: BTreeMap<String, String>,
+}
+
+/// Everything from outside that concerns SIP.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Input {
+    /// The first input: fixed contacts and trunks of the plan are taken up.
+    Begin,
+    /// A datagram or a framed stream message.
+    Message {
+        /// Where it came from.
+        flow: Flow,
+        /// All of it.
+        bytes: Bytes,
+    },
+    /// A stream peer connected, or we reached one.
+    Opened {
+        /// The connection.
+        flow: Flow,
+        /// Names in the peer's verified certificate; empty when it showed none.
+        identities: Vec<String>,
+    },
+    /// A connection is gone.
+    Closed {
+        /// Which.
+        connection: ConnId,
+    },
+    /// A message could not be sent (no connection, refused).
+    Unsent {
+        /// Who sent it.
+        by: By,
+    },
+    /// A name was looked up (RFC 3263): the addresses to try, in order; empty when there is none.
+    Resolved {
+        /// For whom.
+        whom: Named,
+        /// Where to send.
+        hops: Vec<Hop>,
+    },
+    /// A leg's far end sent neither RTP nor RTCP for long: probe it.
+    Silent {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// The engine has let go of a port.
+    PortFree {
+        /// Which.
+        port: MediaPort,
+    },
+    /// A deadline passed.
+    Tick,
+}
+
+/// Whose host name is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Named {
+    /// A trunk's carrier.
+    Trunk(TrunkId),
+    /// The fixed contact of a seat.
+    Seat(SeatId),
+}
+
+/// What must be done, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send a message.
+    Send(Transmit),
+    /// Close a connection.
+    Close {
+        /// Which.
+        connection: ConnId,
+    },
+    /// Look a name of the plan up (RFC 3263); `Input::Resolved` answers.
+    Resolve {
+        /// For whom.
+        whom: Named,
+        /// What.
+        uri: Uri,
+        /// From which network it is reached.
+        network: NetworkId,
+    },
+    /// A leg reports to the core.
+    Leg {
+        /// Which.
+        leg: LegId,
+        /// What.
+        event: LegEvent,
+    },
+    /// A leg's port and stream go to the media engine.
+    Open {
+        /// Which leg.
+        leg: LegId,
+        /// Its call.
+        call: CallId,
+        /// Its port.
+        port: MediaPort,
+    },
+    /// A leg's stream was negotiated, first or anew.
+    Stream {
+        /// Which leg.
+        leg: LegId,
+        /// The whole state.
+        params: Box<StreamParams>,
+    },
+    /// A key must be sent as media.
+    SendDigit {
+        /// Which leg.
+        leg: LegId,
+        /// Which key.
+        digit: Digit,
+    },
+    /// The leg's port is no longer needed.
+    CloseMedia {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A seat's phone became reachable or not.
+    Reachable {
+        /// Which seat.
+        seat: SeatId,
+        /// Whether.
+        reachable: bool,
+    },
+    /// A trunk came up or went down.
+    TrunkHealth {
+        /// Which.
+        trunk: TrunkId,
+        /// Whether it answers.
+        up: bool,
+    },
+}
+
+/// Why an INVITE was refused before a call existed. Counted by trunk; rows of the ledger plus these equal what carriers sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refused {
+    /// Neither trunk nor seat.
+    UnknownSource,
+    /// A seat's phone with a wrong password (the first challenge is not counted).
+    NotAuthorised,
+    /// Malformed or unsupported.
+    BadRequest,
+    /// The trunk's calls are all in use.
+    TrunkFull,
+    /// The trunk brings more calls a second than agreed.
+    TrunkRate,
+    /// Too many transactions or legs.
+    Overload,
+    /// No free media port.
+    NoPort,
+    /// The INVITE names no number.
+    NoNumber,
+    /// A merged or looped request (482, 483).
+    Loop,
+}

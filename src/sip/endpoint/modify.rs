@@ -1,0 +1,232 @@
+//! What we ask of an answered leg: hold, session refresh, probe, a key by INFO. One request at a time, in order.
+
+use crate::media::dtmf::{self, InfoDigit};
+use crate::sip::dialog::Stamp;
+use crate::sip::dialog::accepted::SentAck;
+use crate::sip::dialog::glare;
+use crate::sip::dialog::session_timer::SessionTimer;
+use crate::sip::message::{HeaderName, Message, Method};
+use crate::sip::transaction::{By, ClientId, Transmit};
+use crate::types::{Cause, Digit, Direction, LegId, Now};
+
+use super::leg::{Leg, OurMethod, Ours, Purpose, Role, State, Up, Wish};
+use super::offer_answer::description;
+use super::{Endpoint, Output, cause};
+
+/// How long a key sent by INFO is said to be, milliseconds.
+const KEY_MS: u16 = 160;
+
+impl Endpoint {
+    /// Adds a wish; it goes out as soon as nothing else is in the way.
+    pub(super) fn wish(&mut self, now: Now, leg: LegId, wish: Wish, out: &mut Vec<Output>) {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        if up.wishes.len() >= Up::MOST_WISHES {
+            tracing::warn!(%leg, "the far end answers no requests, a wish is dropped");
+            return;
+        }
+        up.wishes.push_back(wish);
+        self.next_wish(now, leg, out);
+    }
+
+    /// Sends a key: as media where events were agreed, by INFO where not.
+    pub(super) fn send_digit(&mut self, now: Now, leg: LegId, digit: Digit, out: &mut Vec<Output>) {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
+        if up.audio.agreed().is_some_and(|p| p.event_type.is_some()) {
+            out.push(Output::SendDigit { leg, digit });
+        } else {
+            self.wish(now, leg, Wish::Digit(digit), out);
+        }
+    }
+
+    /// The far end is silent: ask whether it is alive.
+    pub(super) fn on_silent(&mut self, now: Now, leg: LegId, out: &mut Vec<Output>) {
+        self.wish(now, leg, Wish::Probe, out);
+    }
+
+    /// Sends the next wish if nothing is in the way.
+    pub(super) fn next_wish(&mut self, now: Now, leg: LegId, out: &mut Vec<Output>) {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        let blocked = up.ours.is_some() || up.wait.is_some() || matches!(up.role, Role::Callee(Some(_)));
+        let Some(wish) = up.wishes.front().copied().filter(|_| !blocked) else { return };
+        let method = match wish {
+            Wish::Refresh if up.peer.update => OurMethod::Update,
+            Wish::Hold(_) | Wish::Refresh => OurMethod::Invite,
+            Wish::Probe | Wish::Digit(_) => OurMethod::Other,
+        };
+        let allowed = match method {
+            OurMethod::Invite => up.offers.may_invite() && up.theirs.is_none(),
+            OurMethod::Update => up.offers.may_update(false),
+            OurMethod::Other => true,
+        };
+        if !allowed {
+            return;
+        }
+        up.wishes.pop_front();
+        if let Wish::Hold(on) = wish {
+            up.audio.want(if on { Direction::SendOnly } else { Direction::SendRecv });
+        }
+        self.ask(now, leg, wish, method, out);
+    }
+
+    fn ask(&mut self, now: Now, leg: LegId, wish: Wish, method: OurMethod, out: &mut Vec<Output>) {
+        let branch = self.random.branch();
+        let session = self.session_wish();
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
+        let hop = self.hop_of(&up.dialog, &up.flow);
+        let Some(site) = self.sites.find(hop.network, hop.transport, hop.remote.ip()) else { return };
+        let stamp = Stamp {
+            transport: hop.transport,
+            host: &site.host,
+            port: Some(site.port),
+            branch,
+            contact: &site.contact,
+        };
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        let wire = match (method, wish) {
+            (OurMethod::Invite, _) => Method::Invite,
+            (OurMethod::Update, _) => Method::Update,
+            (OurMethod::Other, Wish::Digit(_)) => Method::Info,
+            (OurMethod::Other, Wish::Hold(_) | Wish::Refresh | Wish::Probe) => Method::Options,
+        };
+        let mut draft = up.dialog.request(wire, &stamp);
+        let cseq = draft.cseq();
+        draft.raw("User-Agent", self.config.product.as_bytes());
+        if matches!(method, OurMethod::Invite | OurMethod::Update) {
+            draft
+                .raw("Allow", cause::ALLOW)
+                .raw("Supported", cause::SUPPORTED)
+                .header(HeaderName::SessionExpires, &up.timer.refresh_header())
+                .header(HeaderName::MinSe, &session.min_s());
+        }
+        match (method, wish) {
+            (OurMethod::Invite, _) => {
+                up.offers.we_invite(true);
+                draft.body("application/sdp", up.audio.offer().as_bytes());
+            }
+            (OurMethod::Update, _) => up.offers.we_update(false),
+            (OurMethod::Other, Wish::Digit(digit)) => {
+                draft.body("application/dtmf-relay", dtmf::print_info(InfoDigit { digit, duration_ms: KEY_MS }).as_bytes());
+            }
+            (OurMethod::Other, Wish::Hold(_) | Wish::Refresh | Wish::Probe) => {}
+        }
+        match self.transactions.request(now.mono, draft.finish(), hop, &mut self.transmits) {
+            Ok(client) => {
+                up.ours = Some(Ours { client, wish, cseq, method });
+                self.clients.insert(client, Purpose::InDialog(leg));
+            }
+            // Overload: the session timer or the next silence asks again.
+            Err(_) => self.settle(leg, method, true),
+        }
+        let _ = out;
+        self.arm(leg);
+    }
+
+    /// A request of ours inside a dialog was answered.
+    pub(super) fn on_our_response(
+        &mut self,
+        now: Now,
+        id: ClientId,
+        leg: LegId,
+        message: &Message,
+        out: &mut Vec<Output>,
+    ) {
+        let status = message.status().unwrap_or(0);
+        if status < 200 {
+            return;
+        }
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        let Some(ours) = up.ours.filter(|ours| ours.client == id) else {
+            // The 2xx to a re-INVITE again: its ACK was lost.
+            return self.repeat_our_ack(leg, message);
+        };
+        up.ours = None;
+        match status {
+            200..300 => self.our_request_done(now, leg, ours, message, out),
+            408 | 481 => return self.bye(now, leg, Cause::PeerLost, out),
+            491 => self.ask_later(now, leg, ours),
+            _ => {
+                self.settle(leg, ours.method, true);
+                if ours.wish == Wish::Refresh {
+                    self.refresh_later(now, leg);
+                }
+            }
+        }
+        self.next_wish(now, leg, out);
+        self.arm(leg);
+    }
+
+    fn our_request_done(&mut self, now: Now, leg: LegId, ours: Ours, message: &Message, out: &mut Vec<Output>) {
+        let wish = self.session_wish();
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        if matches!(ours.method, OurMethod::Invite | OurMethod::Update) {
+            // An unreadable Contact keeps the old target.
+            let _kept = up.dialog.refresh_target(message);
+            up.timer = SessionTimer::as_caller(now.mono, message, &wish);
+        }
+        let mut fine = true;
+        if ours.method == OurMethod::Invite {
+            fine = description(message).is_some_and(|sdp| up.audio.accept(sdp).is_ok());
+            let (dialog, flow) = (up.dialog.clone(), up.flow);
+            let hop = self.hop_of(&dialog, &flow);
+            let ack: SentAck = self.acknowledge(&dialog, &hop, ours.cseq);
+            if let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) {
+                up.ack = Some(ack);
+            }
+        }
+        self.settle(leg, ours.method, false);
+        if fine {
+            self.publish_stream(leg, out);
+        } else {
+            self.bye(now, leg, Cause::NoCommonMedia, out);
+        }
+    }
+
+    /// No answer at all: the far end is dead (RFC 3261 12.2.1.2), unless it was a key.
+    pub(super) fn our_request_lost(&mut self, now: Now, leg: LegId, status: u16, out: &mut Vec<Output>) {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        let Some(ours) = up.ours.take() else { return };
+        tracing::info!(%leg, status, "the far end does not answer in its dialog");
+        self.settle(leg, ours.method, true);
+        self.bye(now, leg, Cause::PeerLost, out);
+    }
+
+    /// Closes the books of offer and answer for a request of ours.
+    fn settle(&mut self, leg: LegId, method: OurMethod, refused: bool) {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        match method {
+            OurMethod::Invite => {
+                up.offers.invite_ended(refused);
+                up.offers.answered();
+                if refused {
+                    up.audio.withdraw();
+                }
+            }
+            OurMethod::Update => up.offers.update_ended(false),
+            OurMethod::Other => {}
+        }
+    }
+
+    /// 491: both ends asked at once; ours goes out again after the RFC's random wait.
+    fn ask_later(&mut self, now: Now, leg: LegId, ours: Ours) {
+        self.settle(leg, ours.method, true);
+        let random = self.random.small();
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        let owns_call_id = matches!(up.role, Role::Caller);
+        up.wishes.push_front(ours.wish);
+        up.wait = Some(now.mono + glare::retry_wait(owns_call_id, random));
+    }
+
+    /// The refresh was refused, the session still lives: asked again before it ends.
+    fn refresh_later(&mut self, now: Now, leg: LegId) {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        up.timer.refresh_again_at(now.mono + up.timer.interval() / 8);
+    }
+
+    fn repeat_our_ack(&mut self, leg: LegId, message: &Message) {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
+        if let Some(bytes) = up.ack.as_ref().and_then(|ack| ack.again(message)) {
+            let hop = self.hop_of(&up.dialog, &up.flow);
+            self.transmits.push(Transmit { hop, bytes, by: By::Nobody });
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Our own addresses as peers of each network see them: for Via, Contact and SDP.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::message::{HeaderName, NameAddr, ResponseBuilder, Uri};
+use crate::types::NetworkId;
+
+use super::io::Network;
+
+/// One listener with what stands in its name.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    pub(super) network: NetworkId,
+    pub(super) transport: Transport,
+    /// Where it listens.
+    pub(super) local: SocketAddr,
+    /// Address for Via and Contact.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) contact: NameAddr,
+    /// Address for SDP.
+    pub(super) media: IpAddr,
+}
+
+/// All listeners.
+#[derive(Clone, Debug)]
+pub(super) struct Sites(Vec<Site>);
+
+impl Sites {
+    pub(super) fn new(networks: &[Network]) -> Self {
+        let mut sites = Vec::new();
+        for (index, network) in networks.iter().enumerate() {
+            let id = NetworkId(u8::try_from(index).expect("the configuration allows at most 256 networks"));
+            for (transport, local) in &network.listeners {
+                sites.push(Site::new(id, network, *transport, *local));
+            }
+        }
+        Self(sites)
+    }
+
+    /// The listener of a network that speaks `transport` and the address family of `remote`.
+    pub(super) fn find(&self, network: NetworkId, transport: Transport, remote: IpAddr) -> Option<&Site> {
+        let v6 = remote.to_canonical().is_ipv6();
+        self.0
+            .iter()
+            .filter(|s| s.network == network && s.transport == transport)
+            .min_by_key(|s| s.local.is_ipv6() != v6)
+    }
+
+    /// Puts our Contact into a response that goes back on `flow`.
+    pub(super) fn contact(&self, flow: &Flow, response: &mut ResponseBuilder) {
+        if let Some(site) = self.find(flow.network, flow.transport, flow.remote.ip()) {
+            response.header(HeaderName::Contact, &site.contact);
+        }
+    }
+
+    /// Whether a Via's sent-by names one of our listeners: the request has been here before.
+    pub(super) fn is_ours(&self, host: &str, port: Option<u16>) -> bool {
+        self.0.iter().any(|s| s.host == host && s.port == port.unwrap_or_else(|| s.transport.default_port()))
+    }
+}
+
+impl Site {
+    fn new(id: NetworkId, network: &Network, transport: Transport, local: SocketAddr) -> Self {
+        let ip = network.advertised.unwrap_or_else(|| local.ip());
+        let host = match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let uri = match transport {
+            Transport::Udp => format!("sip:yihao@{host}:{}", local.port()),
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                format!("sip:yihao@{host}:{};transport={}", local.port(), transport.as_param())
+            }
+        };
+        let contact = NameAddr::new(Uri::parse(&uri).expect("an address and a port make a SIP URI"));
+        let media = network.media_advertised.unwrap_or_else(|| local.ip());
+        Self { network: id, transport, local, host, port: local.port(), contact, media }
+    }
+}
