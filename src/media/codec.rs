@@ -40,7 +40,11 @@ pub fn silence(codec: Codec) -> &'static [u8; FRAME_BYTES] {
         Codec::Pcmu => &[g711::ULAW_SILENCE; FRAME_BYTES],
         Codec::G722 => G722.get_or_init(|| {
             let mut frame = [0; FRAME_BYTES];
-            g722::Encoder::new().encode(&[0; FRAME_16K], &mut frame);
+            let mut encoder = g722::Encoder::new();
+            // The first frames still show how the predictor settles.
+            for _ in 0..10 {
+                encoder.encode(&[0; FRAME_16K], &mut frame);
+            }
             frame
         }),
     }
@@ -186,9 +190,9 @@ impl Encoder {
 
     /// Encodes samples of 16 kHz: one byte for two samples.
     pub fn encode_16k(&mut self, pcm: &[i16], out: &mut [u8]) -> usize {
-        let (down, encode): (_, fn(&[i16], &mut [u8]) -> usize) = match &mut self.inner {
-            Encoding::Alaw(down) => (down, g711::encode_alaw),
-            Encoding::Ulaw(down) => (down, g711::encode_ulaw),
+        let (down, alaw) = match &mut self.inner {
+            Encoding::Alaw(down) => (down, true),
+            Encoding::Ulaw(down) => (down, false),
             Encoding::G722(encoder, _) => return encoder.encode(pcm, out),
         };
         let mut narrow = [0; PIECE];
@@ -196,7 +200,8 @@ impl Encoder {
         for (pcm, out) in pcm.chunks(2 * PIECE).zip(out.chunks_mut(PIECE)) {
             let count = pcm.len() / 2;
             down.convert(pcm, &mut narrow[..count]);
-            written += encode(&narrow[..count], out);
+            let narrow = &narrow[..count];
+            written += if alaw { g711::encode_alaw(narrow, out) } else { g711::encode_ulaw(narrow, out) };
         }
         written
     }

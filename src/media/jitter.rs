@@ -16,6 +16,8 @@ use crate::types::Mono;
 const RING_TICKS: usize = 4_096;
 /// How long the first packet waits: 40 ms, which with the phase of the tick makes 40 to 60 ms.
 const FIRST_DELAY: Duration = Duration::from_millis(40);
+/// Phase of the tick: up to one frame.
+const FRAME: Duration = Duration::from_millis(20);
 /// Most delay that the buffer ever builds up: 200 ms.
 const MOST_TICKS: i32 = 1_600;
 /// Where the buffer lands when it must cut its delay: 60 ms.
@@ -63,7 +65,7 @@ struct Window {
 }
 
 impl Window {
-    const NEW: Window = Window { packets: 0, least: i32::MAX, most: i32::MIN };
+    const NEW: Window = Window { packets: 0, least: i32::MAX, most: 0 };
 }
 
 /// Adaptive buffer of one incoming stream. 4.7 KB; lives in a box of the leg that needs it.
@@ -76,6 +78,8 @@ pub struct Buffer {
     ssrc: u32,
     /// RTP time of the next frame.
     next: u32,
+    /// RTP time behind the newest audio.
+    newest: u32,
     window: Window,
     /// Most margin in the window before: with the running one, what the delay is now.
     most_before: i32,
@@ -104,6 +108,7 @@ impl Buffer {
             state: State::Empty,
             ssrc: 0,
             next: 0,
+            newest: 0,
             window: Window::NEW,
             most_before: 0,
             stretch: false,
@@ -156,7 +161,8 @@ impl Buffer {
         }
         // MAX_PAYLOAD_BYTES bounds the cast.
         let length = payload.len() as i32;
-        if margin < 0 && matches!(self.state, State::Filling { .. }) && margin + CUT_TICKS as i32 >= 0 {
+        let held = self.newest.wrapping_sub(header.timestamp) as i32;
+        if margin < 0 && matches!(self.state, State::Filling { .. }) && held <= CUT_TICKS as i32 {
             // The packet before the first one, reordered: the stream begins with it.
             self.next = header.timestamp;
             margin = 0;
@@ -167,9 +173,13 @@ impl Buffer {
         }
         self.late_run = 0;
         self.comfort = false;
-        self.note(margin);
-        if margin + length > MOST_TICKS {
-            let end = header.timestamp.wrapping_add(length as u32);
+        let wait = margin + self.filling(at);
+        self.note(wait);
+        let end = header.timestamp.wrapping_add(length as u32);
+        if (end.wrapping_sub(self.newest) as i32) > 0 {
+            self.newest = end;
+        }
+        if wait + length > MOST_TICKS {
             self.skip_to(end.wrapping_sub(CUT_TICKS.max(length as u32)));
         }
         self.store(header.timestamp, payload);
@@ -190,7 +200,9 @@ impl Buffer {
             State::Filling { since } if at.since(since) < FIRST_DELAY => return Pulled::Silence,
             State::Filling { .. } | State::Playing => self.state = State::Playing,
         }
-        if std::mem::take(&mut self.stretch) {
+        let most = self.most_before.max(self.window.most) + FRAME_TICKS as i32;
+        if std::mem::take(&mut self.stretch) && most <= MOST_TICKS {
+            self.window.most = most;
             self.concealed += 1;
             return Pulled::Missing;
         }
@@ -214,22 +226,26 @@ impl Buffer {
         self.state = State::Filling { since: at };
         self.ssrc = header.ssrc;
         self.next = header.timestamp;
+        self.newest = header.timestamp;
     }
 
-    /// A packet missed its turn: one frame of delay more, unless the most is reached.
+    /// A packet missed its turn: one frame of delay more at the next tick, unless the most is reached.
     fn too_late(&mut self) {
         self.late += 1;
         self.late_run += 1;
-        let most = self.most_before.max(self.window.most);
-        if most + FRAME_TICKS as i32 <= MOST_TICKS && self.state == State::Playing {
-            self.stretch = true;
+        self.stretch = self.state == State::Playing;
+    }
+
+    /// Ticks for which the first packet may still hold up the others.
+    fn filling(&self, at: Mono) -> i32 {
+        match self.state {
+            // At most 60 ms.
+            State::Filling { since } => (FIRST_DELAY + FRAME).saturating_sub(at.since(since)).as_millis() as i32 * 8,
+            State::Empty | State::Playing => 0,
         }
     }
 
     fn note(&mut self, margin: i32) {
-        if self.state != State::Playing {
-            return;
-        }
         self.window.packets += 1;
         self.window.least = self.window.least.min(margin);
         self.window.most = self.window.most.max(margin);
@@ -245,7 +261,6 @@ impl Buffer {
         self.window = Window::NEW;
         if least >= SLACK_TICKS {
             self.skip_to(self.next.wrapping_add(FRAME_TICKS));
-            self.most_before -= FRAME_TICKS as i32;
         }
     }
 
@@ -261,7 +276,10 @@ impl Buffer {
             self.mark(self.next, span as usize, false);
         }
         self.next = to;
-        self.window = Window::NEW;
+        // Every packet that waits does so for that much less.
+        let less = |most: i32| most.saturating_sub_unsigned(span).max(0);
+        self.most_before = less(self.most_before);
+        self.window = Window { most: less(self.window.most), ..Window::NEW };
     }
 
     /// Copies the part of the payload that still has its turn.

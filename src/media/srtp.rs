@@ -29,6 +29,8 @@ const WIND_STEP: u64 = 0x7000;
 const MAX_WOUND_INDEX: u64 = 1 << 32;
 /// Bytes of the master key at the head of `key_salt`; the salt follows (RFC 4568 6.1).
 const MASTER_KEY_BYTES: usize = 16;
+/// Bytes of the tag of SRTCP, in both suites (RFC 4568 6.2).
+const RTCP_TAG_BYTES: usize = 10;
 
 /// Why a packet or key was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -230,6 +232,12 @@ impl Incoming {
     fn rtcp(&mut self, packet: &[u8]) -> Result<BytesMut, SrtpError> {
         let ssrc = packet.get(4..8).ok_or(SrtpError::Refused)?;
         let ssrc = u32::from_be_bytes([ssrc[0], ssrc[1], ssrc[2], ssrc[3]]);
+        // The library hands out a packet whose E bit is clear without checking its tag. We agree to no unencrypted
+        // SRTCP (RFC 4568 6.3.2), so such a packet is forged.
+        let trailer = packet.len().checked_sub(RTCP_TAG_BYTES + 4).ok_or(SrtpError::Refused)?;
+        if packet[trailer] & 0x80 == 0 {
+            return Err(SrtpError::Refused);
+        }
         if !self.rtcp_sources.contains(&ssrc) {
             self.try_first()?;
             self.trial.decrypt_rtcp(packet).map_err(|_| SrtpError::Refused)?;

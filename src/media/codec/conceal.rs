@@ -42,7 +42,7 @@ impl Concealer {
             let loud = FADE[self.run.min(FADE.len() - 1)];
             let count = pcm.len().min(BLEND);
             for (i, sample) in pcm[..count].iter_mut().enumerate() {
-                let old = i32::from(self.go_on()) * loud >> 8;
+                let old = (i32::from(self.go_on()) * loud) >> 8;
                 let share = (i + 1) as i32;
                 // A weighted mean of two samples is a sample.
                 *sample = ((old * (BLEND as i32 - share) + i32::from(*sample) * share) / BLEND as i32) as i16;
@@ -65,7 +65,7 @@ impl Concealer {
         for (i, sample) in out.iter_mut().enumerate() {
             let loud = from + (to - from) * i as i32 / length;
             // A share of a sample is a sample.
-            *sample = (i32::from(self.go_on()) * loud >> 8) as i16;
+            *sample = ((i32::from(self.go_on()) * loud) >> 8) as i16;
         }
     }
 

@@ -99,7 +99,7 @@ const fn alaw_encode(sample: i16) -> u8 {
     let sign = if sample >= 0 { 0x80 } else { 0 };
     // One's complement, as the law has no value of zero and both signs are mirror images.
     let magnitude = if sample >= 0 { sample >> 4 } else { !sample >> 4 } as u32;
-    let segment = if magnitude < 32 { magnitude >> 4 } else { 27 - magnitude.leading_zeros() };
+    let segment = if magnitude < 32 { magnitude >> 4 } else { 28 - magnitude.leading_zeros() };
     let step = if segment < 2 { magnitude & 15 } else { magnitude >> (segment - 1) & 15 };
     (sign | (segment << 4) as u8 | step as u8) ^ ALAW_FLIP
 }

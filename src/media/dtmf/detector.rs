@@ -14,10 +14,14 @@ const REVERSE_TWIST: f32 = 4.0;
 /// Each tone stands so much above the others of its group: 8 dB.
 const GROUP_RATIO: f32 = 6.3;
 /// Share of the block's energy that the filters must find: speech spreads wider. A tone that is 1.5 % off, which must
-/// still be heard, loses up to 30 % in the widest filter.
-const SHARE: f32 = 0.65;
-/// Blocks in a row that make a key: with its two neighbours in part, 40 ms of tone.
-const HITS: u8 = 2;
+/// still be heard, loses up to 28 % in the highest filter and 5 % in the lower ones.
+const SHARE: f32 = 0.72;
+/// Two blocks of one press are equally loud, within 2 dB; syllables swell and fade.
+const STEADY: f32 = 1.6;
+/// A block in which the filters find this much is worth two others: nothing but a key sounds so pure.
+const PURE: f32 = 0.94;
+/// What the blocks in a row must be worth together: two pure ones, for which 40 ms of tone are enough, or four.
+const WORTH: u8 = 4;
 /// Blocks without it that end a key.
 const MISSES: u8 = 2;
 
@@ -31,7 +35,9 @@ pub struct Detector {
     energy: f32,
     filled: usize,
     heard: Option<char>,
-    hits: u8,
+    /// Energy of the block in which it was heard last.
+    heard_energy: f32,
+    worth: u8,
     misses: u8,
     /// The key that is held down: reported already.
     pressed: Option<char>,
@@ -57,7 +63,8 @@ impl Detector {
             energy: 0.0,
             filled: 0,
             heard: None,
-            hits: 0,
+            heard_energy: 0.0,
+            worth: 0,
             misses: 0,
             pressed: None,
         }
@@ -102,8 +109,8 @@ impl Detector {
         self.filled = 0;
     }
 
-    /// The key of a full block.
-    fn judge(&self) -> Option<char> {
+    /// The key of a full block, and what that is worth.
+    fn judge(&self) -> Option<(char, u8)> {
         let mut power = [0.0f32; 8];
         for (i, power) in power.iter_mut().enumerate() {
             *power = self.one[i] * self.one[i] + self.two[i] * self.two[i]
@@ -116,11 +123,13 @@ impl Detector {
         }
         // A pure tone of energy E in a block of N samples has a Goertzel power of E * N / 2.
         let tones = (row_power + column_power) * 2.0 / BLOCK as f32;
-        (tones >= LEAST_ENERGY && tones >= self.energy * SHARE).then_some(GRID[row][column])
+        let worth = if tones >= self.energy * PURE { 2 } else { 1 };
+        (tones >= LEAST_ENERGY && tones >= self.energy * SHARE).then_some((GRID[row][column], worth))
     }
 
     /// Follows a key from block to block.
-    fn follow(&mut self, key: Option<char>) -> Option<char> {
+    fn follow(&mut self, judged: Option<(char, u8)>) -> Option<char> {
+        let key = judged.map(|(key, _)| key);
         if self.pressed.is_some() {
             if key == self.pressed {
                 self.misses = 0;
@@ -132,18 +141,18 @@ impl Detector {
             }
             self.pressed = None;
         }
-        if key.is_none() || key != self.heard {
-            self.heard = key;
-            self.hits = u8::from(key.is_some());
-            return None;
-        }
-        self.hits += 1;
-        if self.hits < HITS {
+        let before = std::mem::replace(&mut self.heard_energy, self.energy);
+        let steady = before <= self.energy * STEADY && self.energy <= before * STEADY;
+        let worth = judged.map_or(0, |(_, worth)| worth);
+        let goes_on = key.is_some() && key == self.heard && steady;
+        self.worth = if goes_on { self.worth + worth } else { worth };
+        self.heard = key;
+        if self.worth < WORTH {
             return None;
         }
         self.pressed = key;
         self.misses = 0;
-        self.hits = 0;
+        self.worth = 0;
         key
     }
 }

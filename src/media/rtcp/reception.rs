@@ -187,7 +187,7 @@ impl Reception {
         source.expected_prior = source.expected();
         source.received_prior = source.received;
         let lost = expected.saturating_sub(received);
-        let fraction = if expected == 0 { 0 } else { (lost << 8) / expected };
+        let fraction = (lost << 8).checked_div(expected).unwrap_or(0);
         let (last_sender_report, delay) = match source.last_report {
             Some((middle, at)) => (middle, delay_since(at, now)),
             None => (0, 0),

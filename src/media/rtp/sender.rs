@@ -2,6 +2,8 @@
 //!
 //! What is sent changes (prompt, relayed voice, other codec, other speaker, keys); the far end sees one stream.
 
+use std::time::Duration;
+
 use super::{CLOCK_HZ, FRAME_TICKS, Header, Stamp};
 use crate::types::Mono;
 
@@ -11,8 +13,8 @@ const JUMP_TICKS: i64 = CLOCK_HZ as i64;
 const MAX_DROPOUT: i32 = 3_000;
 /// A packet more than this behind the newest is from before a restart (MAX_MISORDER of RFC 3550 A.1).
 const MAX_MISORDER: i32 = 100;
-/// Our own frames may come this much later than the last one before the timeline follows the clock: 100 ms.
-const TICK_SLACK: u32 = 800;
+/// Our own frames may fall this much behind the clock before the timeline catches up: 100 ms.
+const TICK_SLACK: i32 = 800;
 
 /// Where a leg's outgoing stream begins; random, from the shell (RFC 3550 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,8 @@ pub struct Sender {
     head_at: Option<Mono>,
     head_ticks: u32,
     last: Last,
+    /// Timestamp and time of the first of the frames that are being sent in a row.
+    run: (u32, Mono),
     mapping: Option<Mapping>,
     packets: u64,
     octets: u64,
@@ -99,6 +103,7 @@ impl Sender {
             head_at: None,
             head_ticks: 0,
             last: Last::Nothing,
+            run: (0, Mono(0)),
             mapping: None,
             packets: 0,
             octets: 0,
@@ -180,15 +185,27 @@ impl Sender {
         }
     }
 
-    /// Header for a packet of our own making that lasts `ticks`: prompt, music, mix, transcoded voice.
-    pub fn tick(&mut self, ticks: u32, payload_type: u8, at: Mono) -> Stamp {
-        let running = self.last == Last::Ticked && self.elapsed(at) <= self.head_ticks + TICK_SLACK;
-        let timestamp = if running { self.head.wrapping_add(self.head_ticks) } else { self.onward(at) };
+    /// Header for a packet of our own making that lasts `frame_ticks`: prompt, music, mix, transcoded voice.
+    pub fn tick(&mut self, frame_ticks: u32, payload_type: u8, at: Mono) -> Stamp {
+        let next = self.head.wrapping_add(self.head_ticks);
+        let (run_from, run_at) = self.run;
+        let behind = run_from.wrapping_add(ticks(run_at, at)).wrapping_sub(next) as i32;
+        let running = self.last == Last::Ticked && behind <= TICK_SLACK;
+        let timestamp = if running { next } else { self.onward(at) };
+        if !running {
+            self.run = (timestamp, at);
+        }
         let marker = !running;
         let sequence = self.take_sequence();
         self.head = timestamp;
-        self.head_at = Some(at);
-        self.head_ticks = ticks;
+        // When the frame was due, not when it was made: lateness must not add up from run to run.
+        let due = Duration::from_micros(u64::from(behind.unsigned_abs()) * 1_000_000 / u64::from(CLOCK_HZ));
+        self.head_at = Some(match (running, behind >= 0) {
+            (false, _) => at,
+            (true, true) => at - due,
+            (true, false) => at + due,
+        });
+        self.head_ticks = frame_ticks;
         self.last = Last::Ticked;
         self.mapping = None;
         Stamp { payload_type, marker, sequence, timestamp, ssrc: self.ssrc }
