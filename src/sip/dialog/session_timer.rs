@@ -141,10 +141,12 @@ impl SessionTimer {
         }
     }
 
-    /// Session-Expires of a refresh of ours: the same interval, and we go on refreshing (RFC 4028 7.4).
+    /// Session-Expires of an INVITE or UPDATE of ours in the running session: the same interval, and who refreshes goes on
+    /// doing so (RFC 4028 7.4).
     pub fn refresh_header(&self) -> SessionExpires {
         let seconds = u32::try_from(self.interval.as_secs()).unwrap_or(MAX_S);
-        SessionExpires { seconds, refresher: self.we_refresh.then_some(Refresher::Uac) }
+        let refresher = if self.we_refresh { Refresher::Uac } else { Refresher::Uas };
+        SessionExpires { seconds, refresher: Some(refresher) }
     }
 
     /// The refresh met a 491 or 500: it is tried again then. Anything but 408, 481 and silence shows that the far end lives,

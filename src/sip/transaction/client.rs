@@ -10,15 +10,16 @@ use crate::types::Mono;
 
 use super::client_invite::{self, ClientInvite};
 use super::client_other::{self, ClientOther};
+use super::key::Key;
 use super::table::Table;
 use super::timers::{Fired, Pace, Timers};
-use super::{Branch, By, ClientId, Event, Outgoing, Transmit, hop_by_hop, key};
+use super::{Branch, By, ClientId, Event, Outgoing, Transmit, hop_by_hop};
 
 /// All client transactions.
 pub(super) struct Clients {
     table: Table<Client>,
     timers: Timers,
-    key: Vec<u8>,
+    key: Key,
 }
 
 struct Client {
@@ -53,7 +54,7 @@ enum Cancel {
 
 impl Clients {
     pub(super) fn new(timers: Timers) -> Clients {
-        Clients { table: Table::new(), timers, key: Vec::new() }
+        Clients { table: Table::new(), timers, key: Key::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -69,7 +70,7 @@ impl Clients {
         let Outgoing { method, branch, bytes } = request;
         assert!(method != Method::Ack, "an ACK to a 2xx has no transaction");
         let pace = self.timers.pace(hop.transport.is_reliable());
-        key::of_client(branch.as_str(), method.as_str(), &mut self.key);
+        self.key.of_client(branch.as_str(), method.as_str());
         let machine = if method == Method::Invite {
             let machine = ClientInvite::start(now, pace);
             Machine::Invite(Box::new(Invite { machine, branch, ack: None, cancel: Cancel::Unwanted }))
@@ -99,7 +100,7 @@ impl Clients {
         out: &mut Vec<Transmit>,
     ) -> Option<Event> {
         let status = message.status()?;
-        key::of_client(message.branch().unwrap_or(""), message.method().as_str(), &mut self.key);
+        self.key.of_client(message.branch().unwrap_or(""), message.method().as_str());
         let Some(raw) = self.table.find(&self.key) else {
             return stray(flow, message, status);
         };
@@ -137,7 +138,7 @@ impl Clients {
         let bytes = hop_by_hop::cancel(request, reason.as_ref());
         invite.cancel = Cancel::Sent;
         invite.machine.on_cancel_sent(now, pace);
-        key::of_client(invite.branch.as_str(), Method::Cancel.as_str(), &mut self.key);
+        self.key.of_client(invite.branch.as_str(), Method::Cancel.as_str());
         let hop = hop.clone();
         self.settle(id.0);
         if let Some(request) = bytes {

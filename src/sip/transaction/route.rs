@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use crate::sip::flow::{Flow, Hop, Transport};
-use crate::sip::message::{Message, ResponseBuilder, Via};
+use crate::sip::message::{HeaderName, Message, ResponseBuilder};
 
 use super::{By, Transmit};
 
@@ -17,25 +17,41 @@ use super::{By, Transmit};
 /// of the Via. A datagram goes to `maddr` if there is one, else to the source, with its port where `rport` asks
 /// for it and with that of the Via where not.
 pub fn response_hop(flow: &Flow, request: &Message) -> Hop {
-    let via = request.top_via();
-    let port = via.port.unwrap_or(flow.transport.default_port());
-    let source = flow.remote.ip();
-    match flow.transport {
-        Transport::Udp => Hop { remote: datagram_target(flow, &via, port), ..flow.back() },
-        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-            Hop { remote: SocketAddr::new(source, port), ..flow.back() }
-        }
-    }
+    let port = port_of(request.sent_by()).unwrap_or(flow.transport.default_port());
+    let remote = match flow.transport {
+        Transport::Udp => datagram_target(flow, request, port),
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => SocketAddr::new(flow.remote.ip(), port),
+    };
+    Hop { remote, ..flow.back() }
 }
 
-fn datagram_target(flow: &Flow, via: &Via, port: u16) -> SocketAddr {
-    if let Some(maddr) = via.params.get("maddr").and_then(ip) {
+/// Port of `host:port` or `[v6]:port`.
+fn port_of(sent_by: &str) -> Option<u16> {
+    let behind_host = sent_by.rfind(']').map_or(0, |end| end + 1);
+    let (_, port) = sent_by[behind_host..].rsplit_once(':')?;
+    port.trim().parse().ok()
+}
+
+fn datagram_target(flow: &Flow, request: &Message, port: u16) -> SocketAddr {
+    let via = request.headers(HeaderName::Via).next().unwrap_or(b"");
+    if let Some(maddr) = parameter(via, "maddr").and_then(ip) {
         return SocketAddr::new(maddr, port);
     }
-    match via.rport() {
+    match parameter(via, "rport") {
         Some(_) => flow.remote,
         None => SocketAddr::new(flow.remote.ip(), port),
     }
+}
+
+/// Value of a parameter of a Via, empty for a flag. Every request passes here, so nothing is copied; a Via has no quoted
+/// parameters that matter (RFC 3261 25.1).
+fn parameter<'a>(via: &'a [u8], name: &str) -> Option<&'a str> {
+    via.split(|&byte| byte == b';').skip(1).find_map(|parameter| {
+        let mut parts = parameter.splitn(2, |&byte| byte == b'=');
+        let found = parts.next()?.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
+        let value = parts.next().unwrap_or(b"").trim_ascii();
+        found.then(|| std::str::from_utf8(value).unwrap_or(""))
+    })
 }
 
 fn ip(text: &str) -> Option<IpAddr> {

@@ -2,7 +2,7 @@
 //!
 //! Joins the two server machines with messages and addresses. Knows no dialog and no call.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use bytes::Bytes;
 
@@ -10,17 +10,18 @@ use crate::sip::flow::{Flow, Hop};
 use crate::sip::message::{Message, Method};
 use crate::types::Mono;
 
+use super::key::{self, Key};
 use super::server_invite::{OnRequest, OnRespond, ServerInvite};
 use super::server_other::ServerOther;
-use super::table::{self, Table};
+use super::table::Table;
 use super::timers::{Fired, Pace, Timers};
-use super::{By, Event, ServerId, TooLate, Transmit, key, route};
+use super::{By, Event, ServerId, TooLate, Transmit, route};
 
 /// All server transactions.
 pub(super) struct Servers {
     table: Table<Server>,
     timers: Timers,
-    key: Vec<u8>,
+    key: Key,
     /// First transaction of each INVITE outside of dialogs, by the hash of what stays the same on every way.
     merge: BTreeMap<u64, ServerId>,
 }
@@ -52,7 +53,7 @@ pub(super) enum Room {
 
 impl Servers {
     pub(super) fn new(timers: Timers) -> Servers {
-        Servers { table: Table::new(), timers, key: Vec::new(), merge: BTreeMap::new() }
+        Servers { table: Table::new(), timers, key: Key::default(), merge: BTreeMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -75,7 +76,7 @@ impl Servers {
         if *message.method() == Method::Ack {
             return self.on_ack(now, flow, message);
         }
-        key::of_request(&message, message.method().as_str(), &mut self.key);
+        self.key.of_request(&message, message.method().as_str());
         match self.table.find(&self.key) {
             Some(raw) => {
                 self.on_repeat(ServerId(raw), out);
@@ -86,7 +87,7 @@ impl Servers {
     }
 
     fn on_ack(&mut self, now: Mono, flow: &Flow, message: Message) -> Option<Event> {
-        key::of_request(&message, Method::Invite.as_str(), &mut self.key);
+        self.key.of_request(&message, Method::Invite.as_str());
         let found = self.table.find(&self.key).filter(|&raw| self.acknowledges(raw, &message));
         let passed = match found {
             Some(raw) => {
@@ -146,9 +147,9 @@ impl Servers {
     }
 
     fn invite_of(&mut self, cancel: &Message) -> Option<ServerId> {
-        key::of_request(cancel, Method::Invite.as_str(), &mut self.key);
+        self.key.of_request(cancel, Method::Invite.as_str());
         let found = self.table.find(&self.key).map(ServerId);
-        key::of_request(cancel, Method::Cancel.as_str(), &mut self.key);
+        self.key.of_request(cancel, Method::Cancel.as_str());
         found
     }
 
@@ -163,15 +164,24 @@ impl Servers {
         if !is_invite || message.to_tag().is_some() {
             return (id, false);
         }
-        key::of_merge(message, &mut self.key);
-        let merge = table::hash(&self.key);
-        let first = self.merge.get(&merge).and_then(|first| self.table.get(first.0));
-        if first.is_some_and(Server::is_live) {
-            return (id, true);
+        (id, self.is_merged(id, message))
+    }
+
+    /// Whether the same INVITE is being served already; if not, notes that this one is.
+    fn is_merged(&mut self, id: ServerId, message: &Message) -> bool {
+        self.key.of_merge(message);
+        let merge = self.key.hash();
+        match self.merge.entry(merge) {
+            Entry::Occupied(first) if self.table.get(first.get().0).is_some_and(Server::is_live) => return true,
+            Entry::Occupied(mut first) => {
+                first.insert(id);
+            }
+            Entry::Vacant(place) => {
+                place.insert(id);
+            }
         }
-        self.merge.insert(merge, id);
         self.table.get_mut(id.0).expect("it has just been made").merge = Some(merge);
-        (id, false)
+        false
     }
 
     /// Sends a response of the user.
@@ -241,9 +251,10 @@ impl Servers {
     fn remove(&mut self, raw: u64) {
         let merge = self.table.remove(raw).and_then(|server| server.merge);
         if let Some(merge) = merge
-            && self.merge.get(&merge) == Some(&ServerId(raw))
+            && let Entry::Occupied(first) = self.merge.entry(merge)
+            && *first.get() == ServerId(raw)
         {
-            self.merge.remove(&merge);
+            first.remove();
         }
     }
 }

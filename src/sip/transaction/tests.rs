@@ -120,17 +120,15 @@ fn name(event: &Event) -> &'static str {
 }
 
 fn status(event: Option<Event>) -> Option<u16> {
-    match event? {
-        Event::Response { message, .. } => message.status(),
-        other => panic!("{other:?} is no response"),
-    }
+    let event = event?;
+    let Event::Response { message, .. } = &event else { panic!("{event:?} is no response") };
+    message.status()
 }
 
 fn server_id(event: Option<Event>) -> ServerId {
-    match event.expect("an event") {
-        Event::Request { id, .. } | Event::Cancel { id, .. } => id,
-        other => panic!("{other:?} is no request"),
-    }
+    let event = event.expect("an event");
+    let (Event::Request { id, .. } | Event::Cancel { id, .. }) = &event else { panic!("{event:?} is no request") };
+    *id
 }
 
 fn first_line(bytes: &[u8]) -> String {

@@ -83,7 +83,9 @@ fn a_far_end_without_timers_is_refreshed_by_us_and_sees_nothing_of_it() {
 #[test]
 fn the_callee_decides_who_refreshes_our_calls() {
     let theirs = response(200, ";tag=us", "Require: timer\r\nSession-Expires: 600;refresher=uas\r\n");
-    assert!(!SessionTimer::as_caller(Mono::default(), &theirs, &WISH).we_refresh());
+    let timer = SessionTimer::as_caller(Mono::default(), &theirs, &WISH);
+    assert!(!timer.we_refresh());
+    assert_eq!(timer.refresh_header().refresher, Some(Refresher::Uas), "seen from a request of ours");
     let ours = response(200, ";tag=us", "Session-Expires: 600;refresher=uac\r\n");
     let timer = SessionTimer::as_caller(Mono::default(), &ours, &WISH);
     assert_eq!(timer.refresh_header(), SessionExpires { seconds: 600, refresher: Some(Refresher::Uac) });

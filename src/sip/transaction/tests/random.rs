@@ -194,7 +194,13 @@ impl Network {
                 assert!(self.over.insert(id));
             }
             Event::Stray { .. } => {}
-            other => panic!("{other:?} at the client"),
+            Event::Request { .. }
+            | Event::Cancel { .. }
+            | Event::Ack { .. }
+            | Event::Failed { .. }
+            | Event::Unacknowledged { .. }
+            | Event::Undeliverable { .. }
+            | Event::Overload { .. } => panic!("{} at the client", name(&event)),
         }
     }
 
@@ -238,7 +244,13 @@ impl Network {
                 self.acknowledged.insert(number(&message));
             }
             Event::Unacknowledged { .. } => {}
-            other => panic!("{other:?} at the server"),
+            Event::Response { .. }
+            | Event::Over { .. }
+            | Event::Timeout { .. }
+            | Event::Failed { .. }
+            | Event::Undeliverable { .. }
+            | Event::Overload { .. }
+            | Event::Stray { .. } => panic!("{} at the server", name(&event)),
         }
     }
 
