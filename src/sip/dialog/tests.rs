@@ -1,5 +1,6 @@
 //! Stories of dialogs.
 
+mod crossing;
 mod forks;
 mod requests;
 mod timer;
