@@ -290,7 +290,8 @@ fn check_time(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Facts, Certif
         return Err(CertificateError::Unusable { path: path.to_owned(), why: "not an X.509 certificate".to_owned() });
     };
     let (path, now) = (path.to_owned(), now_s());
-    let day = |s| jiff::Timestamp::from_second(s).map_or_else(|_| s.to_string(), |t| t.strftime("%Y-%m-%d").to_string());
+    let day =
+        |s| jiff::Timestamp::from_second(s).map_or_else(|_| s.to_string(), |t| t.strftime("%Y-%m-%d").to_string());
     if facts.not_after_s < now {
         return Err(CertificateError::Expired { path, day: day(facts.not_after_s) });
     }

@@ -92,8 +92,7 @@ pub(super) fn open_stream(local: Option<SocketAddr>, remote: SocketAddr, dscp: u
 }
 
 fn open(is_stream: bool, address: SocketAddr, dscp: u8) -> io::Result<Socket> {
-    let (kind, protocol) =
-        if is_stream { (Type::STREAM, Protocol::TCP) } else { (Type::DGRAM, Protocol::UDP) };
+    let (kind, protocol) = if is_stream { (Type::STREAM, Protocol::TCP) } else { (Type::DGRAM, Protocol::UDP) };
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     socket.set_nonblocking(true)?;
     let class = u32::from(dscp) << 2;

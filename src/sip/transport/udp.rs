@@ -69,7 +69,15 @@ impl Udp {
         let socket = socket::bind(Transport::Udp, address, dscp)?;
         let local = socket.local_addr().ok().and_then(|a| a.as_socket()).unwrap_or(address);
         let buffers = (0..BATCH).map(|_| vec![0; bytes].into_boxed_slice()).collect();
-        Ok(Udp { socket, network, local, buffers, line: VecDeque::new(), blocked: false, counters: Counters::default() })
+        Ok(Udp {
+            socket,
+            network,
+            local,
+            buffers,
+            line: VecDeque::new(),
+            blocked: false,
+            counters: Counters::default(),
+        })
     }
 
     /// Our address with the port that was given.
@@ -104,13 +112,13 @@ impl Udp {
     fn receive_batch(&mut self, each: &mut impl FnMut(Flow, &[u8])) -> io::Result<usize> {
         let mut slices: Vec<[IoSliceMut<'_>; 1]> = self.buffers.iter_mut().map(|b| [IoSliceMut::new(b)]).collect();
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
-        let batch = match recvmmsg(self.socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)
-        {
-            Ok(batch) => batch,
-            // Errors of datagrams that were sent before come back here; they concern nobody who sends to us.
-            Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok(0),
-            Err(errno) => return Err(errno.into()),
-        };
+        let batch =
+            match recvmmsg(self.socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
+                Ok(batch) => batch,
+                // Errors of datagrams that were sent before come back here; they concern nobody who sends to us.
+                Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok(0),
+                Err(errno) => return Err(errno.into()),
+            };
         let mut count = 0;
         for message in batch {
             count += 1;
@@ -120,13 +128,8 @@ impl Udp {
                 continue;
             }
             self.counters.received += 1;
-            let flow = Flow {
-                network: self.network,
-                transport: Transport::Udp,
-                local: self.local,
-                remote,
-                connection: None,
-            };
+            let flow =
+                Flow { network: self.network, transport: Transport::Udp, local: self.local, remote, connection: None };
             each(flow, message.iovs().next().unwrap_or_default());
         }
         Ok(count)
@@ -174,7 +177,8 @@ impl Udp {
     fn send_batch(&mut self) -> Result<usize, Errno> {
         let batch = self.line.iter().take(BATCH);
         let slices: Vec<[IoSlice<'_>; 1]> = batch.clone().map(|(_, bytes, _)| [IoSlice::new(bytes)]).collect();
-        let addresses: Vec<Option<SockaddrStorage>> = batch.map(|(to, _, _)| Some(SockaddrStorage::from(*to))).collect();
+        let addresses: Vec<Option<SockaddrStorage>> =
+            batch.map(|(to, _, _)| Some(SockaddrStorage::from(*to))).collect();
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slices.len(), None);
         let fd = self.socket.as_raw_fd();
         let sent = sendmmsg(fd, &mut headers, &slices, addresses, [], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)?;

@@ -204,7 +204,8 @@ impl Hub {
         let family = |l: &&Arc<Listen>| l.network == hop.network && l.address.is_ipv4() == hop.remote.is_ipv4();
         let sites = || self.listeners.iter().filter(family);
         let local = sites().find(|l| l.transport == hop.transport).or_else(|| sites().next()).map(|l| l.address);
-        let certificate = self.listeners.iter().filter(|l| l.network == hop.network).find_map(|l| l.certificate.clone());
+        let certificate =
+            self.listeners.iter().filter(|l| l.network == hop.network).find_map(|l| l.certificate.clone());
         let certificate = certificate.or_else(|| self.listeners.iter().find_map(|l| l.certificate.clone()));
         if is_secure && certificate.is_none() {
             tracing::warn!(remote = %hop.remote, "no TLS connection without a TLS listener and its certificate");

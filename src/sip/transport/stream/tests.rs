@@ -295,10 +295,7 @@ async fn a_carrier_that_we_connect_to_must_bear_the_right_name() {
     let files = Files { certificate, key, client_ca: None, trusted_ca, trusts_loopback: false };
     let mut w = World::new(Settings::default());
     w.tls(Arc::new(Certificate::load(files).unwrap()));
-    let hop = |name: &str| Hop {
-        server_name: Some(name.into()),
-        ..Hop::to(NETWORK, Transport::Tls, far_address)
-    };
+    let hop = |name: &str| Hop { server_name: Some(name.into()), ..Hop::to(NETWORK, Transport::Tls, far_address) };
     w.send(hop("other.example"), &request("x", 0));
     assert_eq!(w.next().await, Event::Unsent { by: By::Nobody });
     w.send(hop("sbc.carrier.example"), &request("x", 0));
