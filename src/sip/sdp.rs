@@ -116,7 +116,8 @@ pub struct RtpMap<'a> {
 }
 
 impl Sdp {
-    /// Reads a description. Bytes that are no UTF-8 become U+FFFD; lines may end in LF alone.
+    /// Reads a description. Bytes that are no UTF-8 become U+FFFD; lines may end in LF or CR
+    /// alone.
     ///
     /// # Errors
     /// [`SdpError`] when it is none, too large, or a `c=` or `m=` line is malformed.
@@ -125,7 +126,7 @@ impl Sdp {
             return Err(SdpError::TooLarge);
         }
         let text = String::from_utf8_lossy(body);
-        let mut lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+        let mut lines = text.split(['\r', '\n']).map(str::trim_end).filter(|line| !line.is_empty());
         if lines.next() != Some("v=0") {
             return Err(SdpError::NotSdp);
         }

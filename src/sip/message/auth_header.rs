@@ -72,7 +72,7 @@ impl AuthHeader {
             let (name, value) = (scan::trim(name), scan::trim(value));
             let quoted = value.first() == Some(&b'"');
             let closed = !quoted || scan::quoted_end(value, 0) == Some(value.len());
-            let name = std::str::from_utf8(name).map_err(|_| MALFORMED)?;
+            let name = str::from_utf8(name).map_err(|_| MALFORMED)?;
             if !is_token(name.as_bytes()) || !closed || header.get(name).is_some() || header.params.len() == MAX_PARAMS
             {
                 return Err(MALFORMED);

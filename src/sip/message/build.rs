@@ -122,9 +122,7 @@ impl<Kind> Builder<Kind> {
     /// Ends a line; line ends that a value brought along become blanks, so that nobody can inject a header.
     fn end_line(&mut self, start: usize) -> &mut Self {
         for b in &mut self.out[start..] {
-            if matches!(b, b'\r' | b'\n' | 0) {
-                *b = b' ';
-            }
+            *b = if matches!(*b, b'\r' | b'\n') { b' ' } else { *b };
         }
         self.out.extend_from_slice(b"\r\n");
         self
@@ -249,7 +247,7 @@ fn write_stamped(out: &mut Vec<u8>, top: &[u8], source: std::net::SocketAddr) {
     let parts = via::Parts::scan(top).expect("checked by parse");
     let wants_port = Raw::new(parts.params).flatten().any(|(name, _)| name.eq_ignore_ascii_case(b"rport"));
     let host = parts.host_port().map(|(host, _)| host).unwrap_or_default();
-    let same_host = std::str::from_utf8(host).ok().and_then(uri::parse_ip) == Some(source.ip());
+    let same_host = str::from_utf8(host).ok().and_then(uri::parse_ip) == Some(source.ip());
     if same_host && !wants_port {
         return out.extend_from_slice(top);
     }

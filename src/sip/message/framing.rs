@@ -79,10 +79,11 @@ impl StreamFramer {
     }
 
     fn step(&mut self) -> Result<Option<Frame>, FramingError> {
-        if self.awaited.is_none() && self.searched == 0 {
-            if let Some(frame) = self.line_end() {
-                return Ok(Some(frame));
-            }
+        if self.awaited.is_none()
+            && self.searched == 0
+            && let Some(frame) = self.line_end()
+        {
+            return Ok(Some(frame));
         }
         let length = match self.awaited {
             Some(length) => length,
@@ -165,10 +166,8 @@ fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(len) = scan::find(&bytes[at..], b'\n') {
         at += len + 1;
-        match &bytes[at..] {
-            [b'\n', ..] => return Some(at + 1),
-            [b'\r', b'\n', ..] => return Some(at + 2),
-            _ => {}
+        if bytes[at..].starts_with(b"\r\n") {
+            return Some(at + 2);
         }
     }
     None

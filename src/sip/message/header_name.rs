@@ -180,18 +180,28 @@ header_names! {
     UserToUser = "User-to-User", 0, List;
 }
 
-const LONGEST: usize = 24;
-const MOST_OF_ONE_LENGTH: usize = 12;
+const SLOTS: usize = 256;
 
-/// Known names by length: a look-up compares with a handful of candidates instead of all.
-const BY_LENGTH: [[u8; MOST_OF_ONE_LENGTH]; LONGEST + 1] = {
-    let mut table = [[HeaderName::Other as u8; MOST_OF_ONE_LENGTH]; LONGEST + 1];
-    let mut count = [0; LONGEST + 1];
+/// Where the search for a name begins. Length and three letters tell nearly all names apart.
+const fn slot(name: &[u8]) -> usize {
+    const fn lower(letter: u8) -> usize {
+        (letter | 0x20) as usize
+    }
+    let (first, middle, last) = (lower(name[0]), lower(name[name.len() / 2]), lower(name[name.len() - 1]));
+    (name.len() * 54 + first * 21 + middle * 3 + last * 1) % SLOTS
+}
+
+/// Known names by [`slot`]; a name whose slot is taken stands in the next free one. Every header of every message is
+/// looked up here, so that one comparison has to do.
+const BY_SLOT: [u8; SLOTS] = {
+    let mut table = [HeaderName::Other as u8; SLOTS];
     let mut i = 0;
     while i < TABLE.len() {
-        let len = TABLE[i].1.len();
-        table[len][count[len]] = i as u8;
-        count[len] += 1;
+        let mut at = slot(TABLE[i].1.as_bytes());
+        while table[at] != HeaderName::Other as u8 {
+            at = (at + 1) % SLOTS;
+        }
+        table[at] = i as u8;
         i += 1;
     }
     table
@@ -218,20 +228,15 @@ impl HeaderName {
 
     /// Finds a long or compact name, whatever its case.
     pub(crate) fn from_bytes(name: &[u8]) -> Self {
-        let from_row = |row: u8| TABLE.get(usize::from(row)).map_or(Self::Other, |row| row.0);
-        match name {
-            [letter] if letter.is_ascii_alphabetic() => {
-                from_row(BY_LETTER[usize::from(letter.to_ascii_lowercase() - b'a')])
-            }
-            _ => BY_LENGTH
-                .get(name.len())
-                .into_iter()
-                .flatten()
-                .copied()
-                .take_while(|&row| row != Self::Other as u8)
-                .find(|&row| TABLE[usize::from(row)].1.as_bytes().eq_ignore_ascii_case(name))
-                .map_or(Self::Other, from_row),
-        }
+        let row = match name {
+            [] => Self::Other as u8,
+            [letter] => match letter.to_ascii_lowercase().checked_sub(b'a') {
+                Some(at @ 0..26) => BY_LETTER[usize::from(at)],
+                Some(_) | None => Self::Other as u8,
+            },
+            _ => search(name),
+        };
+        TABLE.get(usize::from(row)).map_or(Self::Other, |row| row.0)
     }
 
     /// How many names stand before the others because every message is searched for them.
@@ -241,6 +246,17 @@ impl HeaderName {
     pub(crate) fn is_list(self) -> bool {
         TABLE.get(self as usize).is_some_and(|row| row.3 == List)
     }
+}
+
+fn search(name: &[u8]) -> u8 {
+    let mut at = slot(name);
+    while let Some((_, text, _, _)) = TABLE.get(usize::from(BY_SLOT[at])) {
+        if text.len() == name.len() && (text.as_bytes() == name || text.as_bytes().eq_ignore_ascii_case(name)) {
+            break;
+        }
+        at = (at + 1) % SLOTS;
+    }
+    BY_SLOT[at]
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ macro_rules! methods {
                 if name.is_empty() || !name.iter().all(|&b| scan::is_token(b)) {
                     return None;
                 }
-                std::str::from_utf8(name).ok().map(|name| Self::Other(name.into()))
+                str::from_utf8(name).ok().map(|name| Self::Other(name.into()))
             }
         }
     };

@@ -53,7 +53,7 @@ impl Params {
 
     /// Names and values as written, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let str = |bytes| std::str::from_utf8(bytes).expect("cut from text at ASCII marks");
+        let str = |bytes| str::from_utf8(bytes).expect("cut from text at ASCII marks");
         Raw::new(self.text.as_bytes()).flatten().map(move |(name, value)| (str(name), value.map(str)))
     }
 

@@ -24,7 +24,7 @@ impl Replaces {
         const MALFORMED: HeaderError = HeaderError::new("Malformed Replaces");
         let value = scan::trim(value);
         let end = scan::find(value, b';').unwrap_or(value.len());
-        let call_id = std::str::from_utf8(scan::trim(&value[..end])).map_err(|_| MALFORMED)?;
+        let call_id = str::from_utf8(scan::trim(&value[..end])).map_err(|_| MALFORMED)?;
         let params = Params::parse(&value[end..])?;
         let tag = |name| params.get(name).filter(|tag| !tag.is_empty()).map(str::to_owned).ok_or(MALFORMED);
         if call_id.is_empty() {

@@ -40,7 +40,7 @@ impl Span {
 
     /// The same for text that was checked to be UTF-8 when the span was made.
     pub(crate) fn str(self, whole: &[u8]) -> &str {
-        std::str::from_utf8(self.slice(whole)).expect("checked when the span was made")
+        str::from_utf8(self.slice(whole)).expect("checked when the span was made")
     }
 }
 
@@ -78,7 +78,11 @@ pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {
 
 /// The slice without blanks at both ends.
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
-    let mut bytes = trim_start(bytes);
+    trim_end(trim_start(bytes))
+}
+
+/// The slice without blanks at its end.
+pub(crate) fn trim_end(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., last] = bytes
         && is_blank(*last)
     {

@@ -8,7 +8,7 @@ use super::scan::is_blank;
 
 /// Shows bytes as text: UTF-8 (RFC 3261 7.3), else GBK as old Chinese exchanges send, else Latin-1.
 pub(crate) fn decode(raw: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(raw) {
+    if let Ok(text) = str::from_utf8(raw) {
         return Cow::Borrowed(text);
     }
     match GBK.decode_without_bom_handling_and_without_replacement(raw) {
@@ -86,6 +86,6 @@ mod tests {
         let mut out = Vec::new();
         quote(&mut out, "a\"b\\c\r\nd");
         assert_eq!(out, b"\"a\\\"b\\\\c  d\"");
-        assert_eq!(unquote(std::str::from_utf8(&out).unwrap()), "a\"b\\c  d");
+        assert_eq!(unquote(str::from_utf8(&out).unwrap()), "a\"b\\c  d");
     }
 }

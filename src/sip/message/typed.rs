@@ -236,7 +236,7 @@ impl Message {
         let word = |value: &'_ [u8]| -> Option<usize> { scan::find(value, b';') };
         self.headers(name).filter_map(move |value| {
             let end = word(value).unwrap_or(value.len());
-            std::str::from_utf8(scan::trim(&value[..end])).ok()
+            str::from_utf8(scan::trim(&value[..end])).ok()
         })
     }
 

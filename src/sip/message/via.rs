@@ -150,7 +150,7 @@ impl fmt::Display for Via {
 }
 
 fn str(bytes: &[u8]) -> Result<&str, HeaderError> {
-    std::str::from_utf8(bytes).map_err(|_| MALFORMED)
+    str::from_utf8(bytes).map_err(|_| MALFORMED)
 }
 
 /// The parts of a Via as slices.

@@ -12,7 +12,7 @@ fn invite() -> Message {
 }
 
 fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
+    str::from_utf8(bytes).unwrap()
 }
 
 #[test]

@@ -27,9 +27,7 @@ fn messages_come_out_however_the_stream_is_cut() {
         let mut seen = Vec::new();
         for chunk in stream.as_bytes().chunks(step) {
             framer.push(chunk);
-            while let Some(frame) = framer.next() {
-                seen.push(name(Some(frame)));
-            }
+            seen.extend(framer.by_ref().map(|frame| name(Some(frame))));
         }
         seen.retain(|name| name != "pong");
         assert_eq!(seen, ["OPTIONS 0", "OPTIONS 5", "ping", "OPTIONS 4"], "cut every {step}");

@@ -1,0 +1,37 @@
+//! Replays the fuzz corpora: every input that was ever worth keeping passes its check on the stable compiler.
+
+#[path = "../fuzz/checks/framing.rs"]
+mod framing;
+#[path = "../fuzz/checks/lexer.rs"]
+mod lexer;
+#[path = "../fuzz/checks/sdp.rs"]
+mod sdp;
+
+fn replay(corpus: &str, check: fn(&[u8])) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(corpus);
+    let files = std::fs::read_dir(&folder).expect("has a corpus");
+    let mut count = 0;
+    for file in files {
+        let path = file.expect("is readable").path();
+        let data = std::fs::read(&path).expect("is readable");
+        let checked = std::panic::catch_unwind(|| check(&data));
+        assert!(checked.is_ok(), "{} fails its check", path.display());
+        count += 1;
+    }
+    assert!(count > 0, "{corpus} is empty");
+}
+
+#[test]
+fn messages_pass() {
+    replay("lexer", lexer::run);
+}
+
+#[test]
+fn session_descriptions_pass() {
+    replay("sdp", sdp::run);
+}
+
+#[test]
+fn streams_pass() {
+    replay("framing", framing::run);
+}
