@@ -24,7 +24,6 @@ pub(super) struct Clients {
 
 struct Client {
     machine: Machine,
-    pace: Pace,
     hop: Hop,
     request: Bytes,
 }
@@ -77,7 +76,7 @@ impl Clients {
         } else {
             Machine::Other(ClientOther::start(now, pace))
         };
-        self.begin(Client { machine, pace, hop, request: bytes }, out)
+        self.begin(Client { machine, hop, request: bytes }, out)
     }
 
     /// Puts a new one under the key that has been written, and sends its request.
@@ -106,7 +105,8 @@ impl Clients {
         };
         let id = ClientId(raw);
         let client = self.table.get_mut(raw).expect("it has just been found");
-        let passed = client.on_response(now, id, status, &message, out);
+        let pace = self.timers.pace(client.hop.transport.is_reliable());
+        let passed = client.on_response(now, pace, id, &message, out);
         if status < 200 {
             self.send_wanted_cancel(now, id, out);
         }
@@ -129,7 +129,8 @@ impl Clients {
 
     fn send_wanted_cancel(&mut self, now: Mono, id: ClientId, out: &mut Vec<Transmit>) {
         let Some(client) = self.table.get_mut(id.0) else { return };
-        let (pace, hop, request) = (client.pace, &client.hop, &client.request);
+        let pace = self.timers.pace(client.hop.transport.is_reliable());
+        let (hop, request) = (&client.hop, &client.request);
         let Machine::Invite(invite) = &mut client.machine else { return };
         let Cancel::Wanted(reason) = &invite.cancel else { return };
         if !invite.machine.may_cancel() {
@@ -143,7 +144,7 @@ impl Clients {
         self.settle(id.0);
         if let Some(request) = bytes {
             let machine = Machine::Cancel(ClientOther::start(now, pace));
-            self.begin(Client { machine, pace, hop, request }, out);
+            self.begin(Client { machine, hop, request }, out);
         }
     }
 
@@ -198,25 +199,19 @@ impl Client {
     }
 
     /// Says whether the response goes to the user.
-    fn on_response(
-        &mut self,
-        now: Mono,
-        id: ClientId,
-        status: u16,
-        message: &Message,
-        out: &mut Vec<Transmit>,
-    ) -> bool {
+    fn on_response(&mut self, now: Mono, pace: Pace, id: ClientId, message: &Message, out: &mut Vec<Transmit>) -> bool {
+        let Some(status) = message.status() else { return false };
         let invite = match &mut self.machine {
             Machine::Invite(invite) => invite,
             Machine::Other(machine) => {
-                return machine.on_response(now, self.pace, status) == client_other::OnResponse::Pass;
+                return machine.on_response(now, pace, status) == client_other::OnResponse::Pass;
             }
             Machine::Cancel(machine) => {
-                machine.on_response(now, self.pace, status);
+                machine.on_response(now, pace, status);
                 return false;
             }
         };
-        match invite.machine.on_response(now, self.pace, status) {
+        match invite.machine.on_response(now, pace, status) {
             client_invite::OnResponse::Pass => true,
             client_invite::OnResponse::Absorb => false,
             client_invite::OnResponse::PassAndAck => {

@@ -8,6 +8,10 @@ use crate::sip::message::{HeaderName, Message};
 
 use super::branch;
 
+/// Longest key that is kept as it is; one of us has 40 bytes, one of an RFC 2543 peer 300. A longer one is kept as two
+/// hashes, so that nobody fills the table with branches of 60 kB.
+const LONGEST_BYTES: usize = 512;
+
 /// A key and its hash.
 #[derive(Default)]
 pub(super) struct Key {
@@ -74,6 +78,11 @@ impl Key {
         let mut hasher = DefaultHasher::new();
         hasher.write(&self.bytes);
         self.hash = hasher.finish();
+        if self.bytes.len() > LONGEST_BYTES {
+            hasher.write(b"again");
+            self.bytes.clear();
+            self.bytes.extend(self.hash.to_be_bytes().into_iter().chain(hasher.finish().to_be_bytes()));
+        }
     }
 
     #[cfg(test)]

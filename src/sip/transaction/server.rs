@@ -28,7 +28,6 @@ pub(super) struct Servers {
 
 struct Server {
     machine: Machine,
-    pace: Pace,
     hop: Hop,
     /// The last response, for repeated requests.
     last: Option<Bytes>,
@@ -92,8 +91,9 @@ impl Servers {
         let passed = match found {
             Some(raw) => {
                 let server = self.table.get_mut(raw).expect("it has just been found");
+                let pace = server.pace(self.timers);
                 let done = match &mut server.machine {
-                    Machine::Invite(machine) => machine.on_ack(now, server.pace),
+                    Machine::Invite(machine) => machine.on_ack(now, pace),
                     Machine::Other(_) => OnRequest::Absorb,
                 };
                 self.settle(raw);
@@ -158,9 +158,8 @@ impl Servers {
         let is_invite = *message.method() == Method::Invite;
         let machine =
             if is_invite { Machine::Invite(ServerInvite::start()) } else { Machine::Other(ServerOther::start()) };
-        let pace = self.timers.pace(flow.transport.is_reliable());
         let hop = route::response_hop(flow, message);
-        let id = ServerId(self.table.insert(&self.key, Server { machine, pace, hop, last: None, merge: None }));
+        let id = ServerId(self.table.insert(&self.key, Server { machine, hop, last: None, merge: None }));
         if !is_invite || message.to_tag().is_some() {
             return (id, false);
         }
@@ -194,9 +193,10 @@ impl Servers {
     ) -> Result<(), TooLate> {
         let status = status_of(&bytes).expect("a response begins with its status line");
         let server = self.table.get_mut(id.0).ok_or(TooLate)?;
+        let pace = server.pace(self.timers);
         let done = match &mut server.machine {
-            Machine::Invite(machine) => machine.on_respond(now, server.pace, status),
-            Machine::Other(machine) => machine.on_respond(now, server.pace, status),
+            Machine::Invite(machine) => machine.on_respond(now, pace, status),
+            Machine::Other(machine) => machine.on_respond(now, pace, status),
         };
         match done {
             OnRespond::TooLate => return Err(TooLate),
@@ -260,6 +260,10 @@ impl Servers {
 }
 
 impl Server {
+    fn pace(&self, timers: Timers) -> Pace {
+        timers.pace(self.hop.transport.is_reliable())
+    }
+
     fn send_last(&self, id: ServerId, out: &mut Vec<Transmit>) {
         if let Some(bytes) = self.last.clone() {
             out.push(Transmit { hop: self.hop.clone(), bytes, by: By::Server(id) });

@@ -171,6 +171,15 @@ fn the_same_branch_from_another_sender_is_another_transaction() {
 }
 
 #[test]
+fn a_branch_of_any_length_names_its_transaction() {
+    let mut world = World::over(Transport::Udp);
+    let long = |end: &str| invite().replace(branch(1).as_str(), &format!("z9hG4bK{}{end}", "a".repeat(20_000)));
+    assert!(world.receive(&long("1")).is_some());
+    assert!(world.receive(&long("1")).is_none());
+    assert!(world.receive(&long("2")).is_some());
+}
+
+#[test]
 fn the_same_invite_over_two_ways_is_told_as_merged() {
     let mut world = World::over(Transport::Udp);
     let first = server_id(world.receive(&invite()));
