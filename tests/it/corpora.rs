@@ -4,6 +4,10 @@
 mod framing;
 #[path = "../fuzz/checks/lexer.rs"]
 mod lexer;
+#[path = "../fuzz/checks/rtcp.rs"]
+mod rtcp;
+#[path = "../fuzz/checks/rtp.rs"]
+mod rtp;
 #[path = "../fuzz/checks/sdp.rs"]
 mod sdp;
 
@@ -34,4 +38,14 @@ fn session_descriptions_pass() {
 #[test]
 fn streams_pass() {
     replay("framing", framing::run);
+}
+
+#[test]
+fn media_packets_pass() {
+    replay("rtp", rtp::run);
+}
+
+#[test]
+fn media_reports_pass() {
+    replay("rtcp", rtcp::run);
 }

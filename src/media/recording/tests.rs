@@ -236,6 +236,18 @@ fn another_ssrc_a_jump_or_a_drift_is_placed_at_its_arrival() {
     assert_eq!(placer.place(&header(2, 4_000_000_160), ms(1_120)), 8_800, "its clock stood still for a second");
 }
 
+#[test]
+fn a_burst_after_a_stall_keeps_its_own_time_and_a_lasting_shift_does_not() {
+    let mut placer = Placer::new();
+    for i in 0..50u32 {
+        let arrival = if (10..30).contains(&i) { 600 } else { u64::from(i) * 20 };
+        assert_eq!(placer.place(&header(1, 5_000 + i * 160), ms(20 + arrival)), u64::from(i) * 160, "packet {i}");
+    }
+    // The far end stops for 600 ms and goes on without moving its timestamps.
+    let last = (50..100u32).map(|i| placer.place(&header(1, 5_000 + i * 160), ms(620 + u64::from(i) * 20))).last();
+    assert_eq!(last, Some(99 * 160 + 4_800));
+}
+
 #[cfg(feature = "opus")]
 #[test]
 fn ogg_opus_plays_as_long_as_the_call_on_both_channels() {
