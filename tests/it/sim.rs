@@ -1,6 +1,7 @@
 //! Seeded worlds in virtual time. A failing seed prints the end of its log; the same seed gives the same log.
 
 mod center_world;
+mod city;
 mod dice;
 mod ear;
 mod model;

@@ -181,6 +181,14 @@ fn who_waits_too_long_is_told_so_and_an_unanswered_leg_is_refused() {
 }
 
 #[test]
+fn who_leaves_the_queue_takes_the_limit_along() {
+    let mut stage = Stage::with(Config::default(), impatient(60));
+    let caller = stage.queued("12345");
+    stage.ended(caller, Cause::HungUp);
+    assert_eq!(stage.center.deadline(), None);
+}
+
+#[test]
 fn a_seat_that_rings_when_the_waiting_is_over_may_still_answer() {
     let mut stage = Stage::with(Config::default(), impatient(60));
     let caller = stage.queued("12345");
@@ -222,6 +230,10 @@ fn a_new_plan_keeps_calls_and_their_places() {
     let view = stage.view();
     assert_eq!(view.queues[1].queue, "general");
     assert_eq!(view.queues[1].waiting, calls);
+    // In the new plan the line's index means the new queue, and for new calls only.
+    let third = stage.queued("12345");
+    let third = stage.call_of(third);
+    assert_eq!(stage.view().queues[0].waiting, [third]);
     assert!(view.seats.iter().all(|seat| seat.seat != SeatId(8001)));
     sign_in(&mut stage, 8002);
     assert_eq!(stage.call_of(stage.dialled().1), calls[0]);

@@ -123,6 +123,9 @@ fn registration_alone_never_brings_a_call() {
     assert_eq!(stage.presence(8001, PresenceCommand::NotReady), Reply::Refused(Refusal::NotSignedIn));
     stage.presence(8001, PresenceCommand::SignIn);
     assert!(stage.dials().is_empty());
+    stage.reachable(8001, false);
+    stage.reachable(8001, true);
+    assert!(stage.dials().is_empty(), "not ready, and a phone that registers anew changes nothing");
     assert_eq!(stage.presence(8001, PresenceCommand::Ready), Reply::Done);
     assert_eq!(stage.dials().len(), 1);
 }

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use yihao::center::{Center, Config, Effect, Input, PresenceCommand};
-use yihao::dialplan::{AnswerWhen, Hours, Line, Phase, Plan, Queue, QueueService, Seat, Service};
+use yihao::dialplan::Plan;
 use yihao::types::{
-    Arrival, CallEvent, Calling, IdBase, LegCommand, LegEvent, LegId, LegIds, LineNumber, Mono, Now, Origin,
-    PromptName, QueueId, ReplyId, RunId, SeatId, StreamReport, Target, TrunkId, Wall,
+    Arrival, CallEvent, Calling, IdBase, LegCommand, LegEvent, LegId, LegIds, LineNumber, Mono, Now, Origin, ReplyId,
+    RunId, SeatId, StreamReport, Target, TrunkId, Wall,
 };
 
+use super::city::{SEATS, plan};
 use super::dice::Dice;
 use super::ear::Ear;
 use super::model::Model;
 use super::parties::{Act, Party, Reaction, latency};
 
 const BASE: IdBase = IdBase { node: 0, epoch_s: 0 };
-const SEATS: [u32; 6] = [8001, 8002, 8003, 8004, 8005, 8006];
 const START: Now = Now { mono: Mono(5_000_000_000), wall: Wall(1_795_000_000_000) };
 
 /// What happens at some time.
@@ -367,68 +367,6 @@ impl Drop for World {
 
 fn presence(seat: u32, command: PresenceCommand) -> Input {
     Input::Presence { seat: SeatId(seat), command, reply: Some(ReplyId(1)) }
-}
-
-/// The plan of the world; the other one has its queues in another order.
-fn plan(turned: bool) -> Plan {
-    let number = |text: &str| LineNumber::parse(text).expect("a number");
-    let mut queues = vec![queue("general", "general", None), queue("expert", "12333", Some(45_000))];
-    if turned {
-        queues.reverse();
-    }
-    let at = |name: &str| QueueId(u16::from(queues[0].name != name));
-    let line = |text: &str, queue: &str, answer: AnswerWhen| Line {
-        number: number(text),
-        name: format!("line {text}"),
-        unit: String::new(),
-        hours: Hours::Always,
-        phases: vec![Phase {
-            from: Wall(0),
-            mode: "双号并行".into(),
-            service: Service::Queue(QueueService {
-                queue: at(queue),
-                greeting: PromptName::new(&format!("greeting/{text}")),
-                answer,
-                priority: u8::from(text == "12315"),
-            }),
-        }],
-    };
-    let mut lines = vec![
-        line("12345", "general", AnswerWhen::AtOnce),
-        line("12315", "general", AnswerWhen::BySeat),
-        line("12333", "expert", AnswerWhen::AtOnce),
-        line("12336", "general", AnswerWhen::AtOnce),
-    ];
-    lines[3].phases[0].service = Service::NotServed;
-    let seat = |id: u32| {
-        let skills: &[&str] = match id % 3 {
-            0 => &["general"],
-            1 => &["general", "12333"],
-            _ => &["12333"],
-        };
-        let skills = skills.iter().map(|skill| (*skill).to_owned()).collect();
-        (SeatId(id), Seat { id: SeatId(id), name: id.to_string(), skills, contact: None })
-    };
-    Plan {
-        deployment: "world".into(),
-        lines: lines.into_iter().map(|line| (line.number.clone(), line)).collect(),
-        seats: SEATS.into_iter().map(seat).collect(),
-        queues,
-        ..Plan::default()
-    }
-}
-
-fn queue(name: &str, skill: &str, max_wait_ms: Option<u32>) -> Queue {
-    Queue {
-        name: name.into(),
-        skill: skill.into(),
-        music: PromptName::new("music/waiting"),
-        ring_ms: 15_000,
-        max_wait_ms,
-        overflow_prompt: PromptName::new("overflow/busy"),
-        max_waiting: 8,
-        wrap_up_ms: 5_000,
-    }
 }
 
 /// Calls of all worlds together; the issue asks for 20,000 in a run.

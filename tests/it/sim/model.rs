@@ -177,6 +177,7 @@ impl Model {
         assert_eq!(self.arriving, None, "an arrival without its row");
         assert_eq!(self.last_word, None, "a last word without its row");
         self.nobody_waits_for_a_free_seat();
+        self.nobody_is_rung_who_takes_no_calls();
         self.everybody_hears_what_they_should(ear);
     }
 
@@ -261,6 +262,7 @@ impl Model {
 
     fn offer_ended(&mut self, id: CallId, offer: OfferId, cause: Cause) {
         let told = self.told(id);
+        let caller_left = told.at == At::Ending;
         let open = told.offer.take().expect("an offer ends that is not open");
         assert_eq!(open.id, offer, "another offer ends than the open one");
         if told.at == At::Offered {
@@ -270,7 +272,10 @@ impl Model {
         let rest = After::Rest(Duration::from_millis(self.config.rest_ms.into()));
         let seat = self.seats.get_mut(&open.seat).expect("a seat of the plan");
         let after = match cause {
-            Cause::Cancelled => After::Free,
+            Cause::Cancelled => {
+                assert!(caller_left || !seat.takes_calls(), "an offer of {id} is taken back without a reason");
+                After::Free
+            }
             Cause::Unregistered if !by_itself => After::Free,
             Cause::Declined => {
                 seat.not_ready();
@@ -403,6 +408,13 @@ impl Model {
         let skilled = |id: &SeatId| self.skills[id].iter().any(|has| has == skill);
         let free = self.seats.iter().filter(|(id, seat)| seat.is_available() && skilled(id));
         free.map(|(id, seat)| (seat.free_since, *id)).min().map(|(_, id)| id)
+    }
+
+    fn nobody_is_rung_who_takes_no_calls(&self) {
+        for (id, told) in self.calls.iter().filter(|(_, told)| told.at == At::Offered) {
+            let seat = told.offer.as_ref().expect("an offer is open").seat;
+            assert!(self.seats[&seat].takes_calls(), "{id} rings at {seat}, which takes no calls");
+        }
     }
 
     fn nobody_waits_for_a_free_seat(&self) {

@@ -36,7 +36,12 @@ pub(crate) struct Seat {
 
 impl Seat {
     pub(crate) fn is_available(&self) -> bool {
-        self.presence == Presence::Ready && self.reachable && self.busy.is_none() && self.until.is_none()
+        self.takes_calls() && self.busy.is_none() && self.until.is_none()
+    }
+
+    /// Whether an offer may stay open on it.
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.presence == Presence::Ready && self.reachable
     }
 
     fn free(&mut self, now: Mono) {
