@@ -1,5 +1,7 @@
 //! Replays the fuzz corpora: every input that was ever worth keeping passes its check on the stable compiler.
 
+#[path = "../fuzz/checks/digest.rs"]
+mod digest;
 #[path = "../fuzz/checks/framing.rs"]
 mod framing;
 #[path = "../fuzz/checks/lexer.rs"]
@@ -48,4 +50,9 @@ fn media_packets_pass() {
 #[test]
 fn media_reports_pass() {
     replay("rtcp", rtcp::run);
+}
+
+#[test]
+fn credentials_and_challenges_pass() {
+    replay("digest", digest::run);
 }

@@ -278,10 +278,10 @@ fn root_store(path: &Path) -> Result<RootCertStore, CertificateError> {
 }
 
 fn pem_error(path: &Path, what: &'static str, error: rustls::pki_types::pem::Error) -> CertificateError {
-    match error {
-        rustls::pki_types::pem::Error::Io(source) => CertificateError::Unreadable { path: path.to_owned(), source },
-        _ => CertificateError::NotPem { path: path.to_owned(), what },
+    if let rustls::pki_types::pem::Error::Io(source) = error {
+        return CertificateError::Unreadable { path: path.to_owned(), source };
     }
+    CertificateError::NotPem { path: path.to_owned(), what }
 }
 
 fn check_time(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Facts, CertificateError> {

@@ -51,11 +51,15 @@ pub enum BindError {
 
 impl BindError {
     fn new(transport: Transport, address: SocketAddr, source: io::Error) -> BindError {
-        match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse { transport, address },
-            io::ErrorKind::AddrNotAvailable => BindError::NoSuchAddress { transport, address },
-            io::ErrorKind::PermissionDenied => BindError::NotAllowed { transport, address },
-            _ => BindError::Other { transport, address, source },
+        let kind = source.kind();
+        if kind == io::ErrorKind::AddrInUse {
+            BindError::InUse { transport, address }
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            BindError::NoSuchAddress { transport, address }
+        } else if kind == io::ErrorKind::PermissionDenied {
+            BindError::NotAllowed { transport, address }
+        } else {
+            BindError::Other { transport, address, source }
         }
     }
 }

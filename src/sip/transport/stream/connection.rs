@@ -215,7 +215,7 @@ impl Incoming<'_> {
     /// Passes on what is whole; whether there was anything.
     async fn take_frames(&self, framer: &mut StreamFramer) -> Result<bool, &'static str> {
         let mut any = false;
-        while let Some(frame) = framer.next() {
+        for frame in framer.by_ref() {
             any = true;
             let bytes = match frame {
                 Ok(Frame::Message(message)) => message.bytes().clone(),

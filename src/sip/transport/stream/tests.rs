@@ -415,17 +415,15 @@ impl World {
     }
 
     async fn opened_with(&mut self) -> (Flow, Vec<String>) {
-        match self.next().await {
-            Event::Opened { flow, identities } => (flow, identities),
-            other => panic!("{other:?}"),
-        }
+        let event = self.next().await;
+        let Event::Opened { flow, identities } = event else { panic!("{event:?}") };
+        (flow, identities)
     }
 
     async fn message(&mut self) -> Vec<u8> {
-        match self.next().await {
-            Event::Message { bytes, .. } => bytes.to_vec(),
-            other => panic!("{other:?}"),
-        }
+        let event = self.next().await;
+        let Event::Message { bytes, .. } = event else { panic!("{event:?}") };
+        bytes.to_vec()
     }
 }
 
