@@ -186,7 +186,7 @@ impl Connection {
     fn parse(value: &str) -> Option<Self> {
         let mut words = value.split_ascii_whitespace();
         let ("IN", "IP4" | "IP6", Some(address)) = (words.next()?, words.next()?, words.next()) else { return None };
-        let address = address.split('/').next().unwrap_or_default();
+        let address = address.split('/').next().filter(|address| !address.is_empty())?;
         Some(address.parse().map_or_else(|_| Self::Name(address.to_owned()), Self::Ip))
     }
 }

@@ -60,7 +60,10 @@ impl Index {
         index.from_tag = tag(bytes, index.from)?;
         index.to_tag = tag(bytes, index.to)?;
         let call_id = index.call_id.slice(bytes);
-        if call_id.is_empty() || call_id.iter().any(|&b| scan::is_blank(b)) || str::from_utf8(call_id).is_err() {
+        if call_id.is_empty()
+            || call_id.iter().any(|b| b.is_ascii_control() || *b == b' ')
+            || str::from_utf8(call_id).is_err()
+        {
             return Err(Fault::bad("Malformed Call-ID"));
         }
         let cseq = CSeq::parse(need(HeaderName::CSeq, "Missing CSeq")?.slice(bytes))?;

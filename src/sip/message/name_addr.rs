@@ -9,7 +9,7 @@ use super::{HeaderError, HeaderValue, Params, Uri, scan, text};
 /// The value of From, To, Contact, Route, Record-Route, Path, Refer-To, P-Asserted-Identity, Diversion, ...
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameAddr {
-    /// Display name as it came, between the quotes where there were some, escapes included; empty when absent.
+    /// Display name as it stands between quotes: the bytes that came, escapes included; empty when absent.
     pub display: Vec<u8>,
     /// Who or where.
     pub uri: Uri,
@@ -47,7 +47,7 @@ impl NameAddr {
     pub fn parse(value: &[u8]) -> Result<Self, HeaderError> {
         let parts = Parts::scan(value)?;
         Ok(Self {
-            display: parts.display.to_vec(),
+            display: if parts.quoted { parts.display.to_vec() } else { text::escape_unquoted(parts.display) },
             uri: Uri::from_bytes(parts.uri)?,
             params: Params::parse(parts.params)?,
         })
@@ -99,6 +99,8 @@ impl fmt::Display for NameAddr {
 /// The parts of a value as slices; URI and parameters are not read yet.
 pub(crate) struct Parts<'a> {
     pub(crate) display: &'a [u8],
+    /// Whether the display name stood in quotes, which are cut off.
+    pub(crate) quoted: bool,
     pub(crate) uri: &'a [u8],
     pub(crate) params: &'a [u8],
 }
@@ -108,21 +110,22 @@ const MALFORMED: HeaderError = HeaderError::new("Malformed Address");
 impl<'a> Parts<'a> {
     pub(crate) fn scan(value: &'a [u8]) -> Result<Self, HeaderError> {
         let value = scan::trim(value);
-        let (display, rest) = match value.first() {
-            Some(b'"') => {
+        let quoted = value.first() == Some(&b'"');
+        let (display, rest) = match quoted {
+            true => {
                 let end = scan::quoted_end(value, 0).ok_or(HeaderError::new("Unterminated Quoted String"))?;
                 (&value[1..end - 1], scan::trim_start(&value[end..]).strip_prefix(b"<").ok_or(MALFORMED)?)
             }
-            _ => match scan::split_once(value, b'<') {
+            false => match scan::split_once(value, b'<') {
                 Some((display, rest)) => (scan::trim(display), rest),
                 None => return Self::scan_bare(value),
             },
         };
-        if display.contains(&b'"') && value.first() != Some(&b'"') {
+        if !quoted && display.contains(&b'"') {
             return Err(MALFORMED);
         }
         let (uri, params) = scan::split_once(rest, b'>').ok_or(MALFORMED)?;
-        Ok(Self { display, uri: scan::trim(uri), params })
+        Ok(Self { display, quoted, uri: scan::trim(uri), params })
     }
 
     /// Without brackets all parameters belong to the header, and `?` and `,` are not allowed (RFC 3261 20).
@@ -132,7 +135,7 @@ impl<'a> Parts<'a> {
         if uri.iter().any(|b| matches!(b, b'?' | b',' | b'"' | b'>')) {
             return Err(MALFORMED);
         }
-        Ok(Self { display: &[], uri, params })
+        Ok(Self { display: &[], quoted: false, uri, params })
     }
 
     /// Checks everything that [`NameAddr::parse`] checks and gives the tag, without allocation.
@@ -174,6 +177,15 @@ mod tests {
         let from = NameAddr::parse(b"\"\xd5\x5c\" <sip:a@b>").unwrap();
         assert_eq!(from.display, b"\xd5\x5c");
         assert_eq!(from.display_text(), "誠");
+    }
+
+    #[test]
+    fn an_unquoted_name_cannot_break_the_quotes_around_it() {
+        let from = NameAddr::parse(b"a\\ <sip:a@b>").unwrap();
+        assert_eq!((from.to_string().as_str(), from.display_text().as_ref()), ("\"a\\\\\" <sip:a@b>", "a\\"));
+        let gbk = NameAddr::parse(b"\xd5\x5c <sip:a@b>").unwrap();
+        assert_eq!(gbk.display_text(), "誠");
+        assert_eq!(NameAddr::parse("é\\ <sip:a@b>".as_bytes()).unwrap().display_text(), "é\\");
     }
 
     #[test]

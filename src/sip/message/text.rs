@@ -65,6 +65,21 @@ pub(crate) fn quote(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Makes bytes that stood without quotes fit for between quotes. In bytes that are no UTF-8 a backslash behind one above
+/// 0x80 is the second half of a GBK character and stays.
+pub(crate) fn escape_unquoted(raw: &[u8]) -> Vec<u8> {
+    let gbk = str::from_utf8(raw).is_err();
+    let mut out = Vec::with_capacity(raw.len());
+    for (i, &b) in raw.iter().enumerate() {
+        let half = gbk && i > 0 && raw[i - 1] > 0x80;
+        if b == b'\\' && !half {
+            out.push(b'\\');
+        }
+        out.push(b);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
