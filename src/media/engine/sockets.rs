@@ -1,0 +1,149 @@
+//! Binds the pairs of RTP and RTCP sockets ahead of time, and makes a used one fit for its next leg.
+//!
+//! Knows operating-system sockets only: no leg, no packet.
+
+use std::io;
+use std::mem::size_of;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
+
+use super::{NetworkPorts, StartError};
+use crate::types::MediaPort;
+
+/// Expedited Forwarding (RFC 3246) in the upper six bits of the traffic class.
+const EF: u32 = 46 << 2;
+
+/// Descriptors that stay free of media: SIP, HTTP, database, recordings.
+const RESERVED_FILES: u64 = 1_024;
+
+/// Most packets that are thrown away when a socket is taken; a flood must not hold the worker.
+const DRAIN_PACKETS: usize = 1_024;
+
+/// The two sockets of one leg.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) port: MediaPort,
+    pub(super) rtp: UdpSocket,
+    pub(super) rtcp: UdpSocket,
+}
+
+impl Pair {
+    /// Throws away what came while the pair rested.
+    pub(super) fn drain(&self) {
+        let mut scratch = [0_u8; 16];
+        for socket in [&self.rtp, &self.rtcp] {
+            for _ in 0..DRAIN_PACKETS {
+                match socket.recv_from(&mut scratch) {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    // A pending ICMP error of the last peer is reported once and is then gone.
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Lets every source in again after [`UdpSocket::connect`].
+    pub(super) fn disconnect(&self) {
+        for socket in [&self.rtp, &self.rtcp] {
+            if let Err(error) = dissolve(socket) {
+                tracing::debug!(%error, port = self.port.port, "the association of a media socket stays");
+            }
+        }
+    }
+}
+
+/// Dissolves the association of a datagram socket: `connect(2)` with the family `AF_UNSPEC`.
+fn dissolve(socket: &UdpSocket) -> io::Result<()> {
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: a zeroed storage is a valid sockaddr of every family; only the family field is written.
+    unsafe { storage.view_as::<libc::sockaddr>() }.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    let length = u32::try_from(size_of::<libc::sockaddr>()).expect("a sockaddr has 16 bytes");
+    // SAFETY: the length lies within the storage, which was initialised above.
+    let nowhere = unsafe { SockAddr::new(storage, length) };
+    socket2::SockRef::from(socket).connect(&nowhere)
+}
+
+/// Raises the soft limit of open files to the hard one and tells it.
+pub(super) fn raise_file_limit() -> Result<u64, StartError> {
+    let files = |error: nix::Error| StartError::Files { detail: error.to_string() };
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(files)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(files)?;
+    }
+    Ok(hard)
+}
+
+/// Binds the pairs of all networks, dealt out to `workers` in turn.
+pub(super) fn bind_all(networks: &[NetworkPorts], workers: u8) -> Result<Vec<Pair>, StartError> {
+    let limit = raise_file_limit()?;
+    let room = usize::try_from((limit - limit.min(RESERVED_FILES.min(limit / 2))) / 2).unwrap_or(usize::MAX);
+    let wanted: usize = networks.iter().filter_map(|n| n.pairs).sum();
+    let open = networks.iter().filter(|n| n.pairs.is_none()).count();
+    if wanted > room {
+        return Err(StartError::TooFewFiles { pairs: wanted, limit });
+    }
+    let share = (room - wanted) / open.max(1);
+    let mut pairs = Vec::new();
+    for network in networks {
+        bind_network(network, workers, share, &mut pairs)?;
+    }
+    Ok(pairs)
+}
+
+fn bind_network(network: &NetworkPorts, workers: u8, share: usize, out: &mut Vec<Pair>) -> Result<(), StartError> {
+    let first = network.first_port.next_multiple_of(2);
+    let range = usize::from(network.last_port.saturating_sub(first)).div_ceil(2);
+    let wanted = network.pairs.unwrap_or(range.min(share));
+    let refused =
+        |bound, last: Option<io::Error>| StartError::PortsTaken { network: network.clone(), wanted, bound, last };
+    if wanted > range || wanted == 0 {
+        return Err(StartError::RangeTooSmall { network: network.clone(), pairs: wanted.max(1) });
+    }
+    let (mut bound, mut last) = (0, None);
+    for port in (first..network.last_port).step_by(2) {
+        if bound == wanted {
+            break;
+        }
+        let worker = u8::try_from(bound % usize::from(workers)).expect("fewer than 256 workers");
+        let port = MediaPort { network: network.network, worker, port, v6: network.bind.is_ipv6() };
+        match bind_pair(network.bind, port) {
+            Ok(pair) => {
+                out.push(pair);
+                bound += 1;
+            }
+            // Somebody else's socket in the range costs one pair; an address that is not ours costs them all.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(error),
+            Err(error) => return Err(refused(bound, Some(error))),
+        }
+    }
+    if bound == 0 || network.pairs.is_some_and(|pairs| bound < pairs) {
+        return Err(refused(bound, last));
+    }
+    Ok(())
+}
+
+fn bind_pair(address: IpAddr, port: MediaPort) -> io::Result<Pair> {
+    let rtp = bind(SocketAddr::new(address, port.port))?;
+    let rtcp = bind(SocketAddr::new(address, port.port + 1))?;
+    Ok(Pair { port, rtp, rtcp })
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
+    // A container may forbid the marking; voice without it is better than no voice.
+    let marked = if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+        socket.set_tclass_v6(EF)
+    } else {
+        socket.set_tos_v4(EF)
+    };
+    if let Err(error) = marked {
+        tracing::debug!(%error, "DSCP EF cannot be set");
+    }
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}

@@ -1,0 +1,230 @@
+//! The books of the media ports: which bound pair is free, rests, or is in use.
+//!
+//! Pure: the engine binds the sockets ahead of time and fills the pool once; the SIP endpoint owns the pool, so that an
+//! SDP can be written without asking a worker. Knows no socket, no clock and no randomness: time and random bits come in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::types::{MediaPort, Mono, NetworkId, Now};
+
+/// Rest after use that is aimed at: late packets of the old call must not reach the next one.
+pub const REST: Duration = Duration::from_secs(30);
+
+/// Rest after use that is never undercut; below it a take fails and the call gets 503.
+pub const LEAST_REST: Duration = Duration::from_secs(1);
+
+/// How many ports are in which state, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PoolCounts {
+    /// Pairs that have rested long enough.
+    pub free: usize,
+    /// Pairs whose rest is not over.
+    pub resting: usize,
+    /// Pairs that a leg holds.
+    pub in_use: usize,
+    /// Takes since the start that had to cut a rest short: the range is too small for the traffic.
+    pub pressed: u64,
+    /// Takes since the start that found nothing.
+    pub exhausted: u64,
+}
+
+/// Which shelf a port lies on: ports are only interchangeable within one.
+type Shelf = (NetworkId, bool, u8);
+
+/// All bound pairs of the node. Ordered inside each shelf by the time they were given back, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct PortPool {
+    shelves: BTreeMap<Shelf, VecDeque<(Mono, MediaPort)>>,
+    in_use: BTreeMap<u8, usize>,
+    pressed: u64,
+    exhausted: u64,
+}
+
+impl PortPool {
+    /// Takes over the pairs that the engine bound ahead; all are free at once.
+    pub fn new(ports: impl IntoIterator<Item = MediaPort>) -> Self {
+        let mut pool = Self::default();
+        for port in ports {
+            pool.in_use.entry(port.worker).or_default();
+            pool.shelf(port).push_back((Mono(0), port));
+        }
+        pool
+    }
+
+    /// Takes a pair out: on the worker `beside` when it is given and has one (legs of a call share a worker), otherwise on
+    /// the least loaded worker. `random` picks among the longer rested half. `None` means that the call gets 503.
+    ///
+    /// When the worker `beside` has none left, a pair of another worker is taken; the engine moves such a leg by itself.
+    pub fn take(
+        &mut self,
+        now: Now,
+        network: NetworkId,
+        v6: bool,
+        beside: Option<u8>,
+        random: u64,
+    ) -> Option<MediaPort> {
+        let mut others: Vec<(usize, u8)> = self.in_use.iter().map(|(worker, load)| (*load, *worker)).collect();
+        others.retain(|(_, worker)| Some(*worker) != beside);
+        others.sort_unstable();
+        // A short rest beside the call is better than a long one elsewhere: a move costs more than a stray packet.
+        let beside = beside.into_iter().flat_map(|worker| [(worker, REST), (worker, LEAST_REST)]);
+        let others =
+            [REST, LEAST_REST].into_iter().flat_map(|rest| others.iter().map(move |(_, worker)| (*worker, rest)));
+        for (worker, rest) in beside.chain(others) {
+            if let Some(port) = self.take_rested((network, v6, worker), now.mono, rest, random) {
+                *self.in_use.entry(worker).or_default() += 1;
+                self.pressed += u64::from(rest == LEAST_REST);
+                return Some(port);
+            }
+        }
+        self.exhausted += 1;
+        None
+    }
+
+    /// Puts a pair back to rest. `port.worker` names the worker that holds it now (it changes when a leg is moved).
+    pub fn give_back(&mut self, now: Now, port: MediaPort) {
+        if let Some(load) = self.in_use.get_mut(&port.worker) {
+            *load = load.saturating_sub(1);
+        }
+        self.shelf(port).push_back((now.mono, port));
+    }
+
+    /// Tells the pool that a leg was moved with its port, so that the load of the workers is known.
+    pub fn moved(&mut self, from_worker: u8, to_worker: u8) {
+        if let Some(load) = self.in_use.get_mut(&from_worker) {
+            *load = load.saturating_sub(1);
+        }
+        *self.in_use.entry(to_worker).or_default() += 1;
+    }
+
+    /// The figures of all networks together.
+    pub fn counts(&self, now: Now) -> PoolCounts {
+        let free = self.shelves.values().map(|shelf| rested(shelf, now.mono, REST)).sum();
+        let lying: usize = self.shelves.values().map(VecDeque::len).sum();
+        PoolCounts {
+            free,
+            resting: lying - free,
+            in_use: self.in_use.values().sum(),
+            pressed: self.pressed,
+            exhausted: self.exhausted,
+        }
+    }
+
+    fn shelf(&mut self, port: MediaPort) -> &mut VecDeque<(Mono, MediaPort)> {
+        self.shelves.entry((port.network, port.v6, port.worker)).or_default()
+    }
+
+    fn take_rested(&mut self, shelf: Shelf, now: Mono, rest: Duration, random: u64) -> Option<MediaPort> {
+        let shelf = self.shelves.get_mut(&shelf)?;
+        let ready = rested(shelf, now, rest);
+        if ready == 0 {
+            return None;
+        }
+        // Under pressure the longest rested one is owed its turn; otherwise an outsider must not guess the next port.
+        let choices = if rest == REST { ready.div_ceil(2) as u64 } else { 1 };
+        let index = usize::try_from(random % choices).expect("an index into the shelf");
+        shelf.remove(index).map(|(_, port)| port)
+    }
+}
+
+/// How many pairs at the front of a shelf have rested for `rest`. Unused ones (freed at zero) always have.
+fn rested(shelf: &VecDeque<(Mono, MediaPort)>, now: Mono, rest: Duration) -> usize {
+    shelf.partition_point(|(freed, _)| freed.0 == 0 || *freed + rest <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const NET: NetworkId = NetworkId(0);
+
+    fn port(worker: u8, port: u16) -> MediaPort {
+        MediaPort { network: NET, worker, port, v6: false }
+    }
+
+    fn at(s: u64) -> Now {
+        Now { mono: Mono(s * 1_000_000_000), ..Now::default() }
+    }
+
+    fn pool(count: u16) -> PortPool {
+        PortPool::new((0..count).map(|i| port(0, 20_000 + 2 * i)))
+    }
+
+    #[test]
+    fn port_rests_thirty_seconds_when_others_are_free() {
+        let mut pool = pool(4);
+        let first = pool.take(at(100), NET, false, None, 0).expect("four are free");
+        pool.give_back(at(100), first);
+        for random in 0..3 {
+            let next = pool.take(at(129), NET, false, None, random).expect("three are fresh");
+            assert_ne!(next, first);
+            pool.give_back(at(129), next);
+        }
+        assert_eq!(pool.counts(at(129)).pressed, 0);
+        assert_eq!(pool.take(at(130), NET, false, None, 7), Some(first));
+    }
+
+    #[test]
+    fn rest_shrinks_to_one_second_under_pressure_and_is_counted() {
+        let mut pool = pool(1);
+        let only = pool.take(at(10), NET, false, None, 0).expect("one is free");
+        assert_eq!(pool.take(at(10), NET, false, None, 0), None);
+        pool.give_back(at(20), only);
+        assert_eq!(pool.take(at(20), NET, false, None, 0), None);
+        assert_eq!(pool.take(at(21), NET, false, None, 0), Some(only));
+        let counts = pool.counts(at(21));
+        assert_eq!((counts.pressed, counts.exhausted, counts.in_use), (1, 2, 1));
+    }
+
+    #[test]
+    fn least_recently_freed_goes_first_under_pressure() {
+        let mut pool = pool(2);
+        let a = pool.take(at(10), NET, false, None, 0).expect("free");
+        let b = pool.take(at(10), NET, false, None, 0).expect("free");
+        pool.give_back(at(11), b);
+        pool.give_back(at(12), a);
+        assert_eq!(pool.take(at(20), NET, false, None, 99), Some(b));
+    }
+
+    #[test]
+    fn choice_is_random_among_the_longer_rested_half() {
+        let seen: BTreeSet<u16> =
+            (0..100).map(|random| pool(10).take(at(1), NET, false, None, random).expect("ten are free").port).collect();
+        assert_eq!(seen.len(), 5);
+    }
+
+    #[test]
+    fn leg_goes_beside_its_call_and_a_new_call_to_the_least_loaded_worker() {
+        let mut pool =
+            PortPool::new((0..4).map(|i| port(0, 20_000 + 2 * i)).chain((0..4).map(|i| port(1, 21_000 + 2 * i))));
+        let worker = |p: Option<MediaPort>| p.expect("enough ports").worker;
+        assert_eq!(worker(pool.take(at(1), NET, false, None, 0)), 0);
+        assert_eq!(worker(pool.take(at(1), NET, false, Some(0), 0)), 0);
+        assert_eq!(worker(pool.take(at(1), NET, false, None, 0)), 1);
+        assert_eq!(worker(pool.take(at(1), NET, false, Some(0), 0)), 0);
+        assert_eq!(worker(pool.take(at(1), NET, false, Some(0), 0)), 0);
+        assert_eq!(worker(pool.take(at(1), NET, false, Some(0), 0)), 1, "worker 0 has none left");
+    }
+
+    #[test]
+    fn networks_and_families_are_kept_apart() {
+        let mut pool = pool(2);
+        assert_eq!(pool.take(at(1), NetworkId(1), false, None, 0), None);
+        assert_eq!(pool.take(at(1), NET, true, None, 0), None);
+        assert!(pool.take(at(1), NET, false, None, 0).is_some());
+    }
+
+    #[test]
+    fn moved_leg_gives_its_port_back_to_the_worker_it_ended_on() {
+        let mut pool = PortPool::new([port(0, 20_000), port(1, 21_000)]);
+        let taken = pool.take(at(1), NET, false, Some(0), 0).expect("free");
+        pool.moved(0, 1);
+        pool.give_back(at(2), MediaPort { worker: 1, ..taken });
+        assert_eq!(pool.counts(at(2)).in_use, 0);
+        let ports: BTreeSet<u16> =
+            (0..2).filter_map(|_| pool.take(at(40), NET, false, Some(1), 0)).map(|p| p.port).collect();
+        assert_eq!(ports, BTreeSet::from([20_000, 21_000]));
+    }
+}

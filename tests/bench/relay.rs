@@ -1,0 +1,348 @@
+//! What a relayed and a recorded call cost, against a bare relay with the same system calls in the same run.
+//!
+//! `cargo bench --bench relay -- calls=100 seconds=5 rounds=3`. A second process plays both parties of each call (G.711,
+//! 20 ms, both ways) and measures the way of each packet; processor time is read from the clocks of the relaying threads.
+
+#![expect(clippy::print_stdout, reason = "a bench prints its table")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStdin, ChildStdout, Command as Process, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
+use yihao::media::engine::prompt::Prompts;
+use yihao::media::engine::{Command, Engine, EngineConfig, NetworkPorts};
+use yihao::types::{CallId, Codec, Direction, Hear, LegId, MediaPort, NetworkId, Source, StreamParams};
+
+/// First port of the relays; test ports stay below the ephemeral ones.
+const FIRST_PORT: u16 = 24_000;
+
+/// Time before the measurement, in which queues and caches settle.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+const PACKET: usize = 172;
+const FRAME_NS: u64 = 20_000_000;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let option = |name: &str, default: u64| {
+        let value = arguments.iter().find_map(|a| a.strip_prefix(name)).and_then(|a| a.strip_prefix('='));
+        value.map_or(Ok(default), str::parse).with_context(|| format!("{name} wants a number"))
+    };
+    let calls = usize::try_from(option("calls", 100)?)?;
+    let seconds = Duration::from_secs(option("seconds", 5)?);
+    if arguments.iter().any(|a| a == "driver") {
+        return driver::run(calls, seconds);
+    }
+    let rounds = option("rounds", 3)?;
+    println!("{calls} calls, G.711, 20 ms, both ways, {} s a row; one relaying thread", seconds.as_secs());
+    println!("row        CPU % of a core per 100 calls   to bare   way of a packet p50 / p99 us   lost");
+    let mut sums = [0.0; 3];
+    for _ in 0..rounds {
+        let bare = bare(calls, seconds)?;
+        print_row("bare", &bare, &bare);
+        let relayed = ours(calls, seconds, false)?;
+        print_row("relayed", &relayed, &bare);
+        let recorded = ours(calls, seconds, true)?;
+        print_row("recorded", &recorded, &bare);
+        for (sum, row) in sums.iter_mut().zip([&bare, &relayed, &recorded]) {
+            *sum += row.percent;
+        }
+    }
+    println!("mean of {rounds}: relayed {:.3} x bare, recorded {:.3} x bare", sums[1] / sums[0], sums[2] / sums[0]);
+    Ok(())
+}
+
+/// The figures of one run.
+struct Row {
+    percent: f64,
+    p50_us: f64,
+    p99_us: f64,
+    lost: u64,
+}
+
+fn print_row(name: &str, row: &Row, bare: &Row) {
+    println!(
+        "{name:<10} {:>28.2} {:>10.3} {:>19.0} / {:>6.0} {:>6}",
+        row.percent,
+        row.percent / bare.percent,
+        row.p50_us,
+        row.p99_us,
+        row.lost
+    );
+}
+
+/// Parties on loopback: for each call two sockets of the driver.
+struct Parties {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Parties {
+    fn start(calls: usize, seconds: Duration) -> Result<Self> {
+        let mut child = Process::new(std::env::current_exe()?)
+            .args(["driver", &format!("calls={calls}"), &format!("seconds={}", seconds.as_secs())])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let to = child.stdin.take().context("piped")?;
+        let mut from = BufReader::new(child.stdout.take().context("piped")?);
+        let addresses = (0..2 * calls).map(|_| Ok(line(&mut from)?.parse()?)).collect::<Result<_>>()?;
+        Ok(Self { child, to, from, addresses })
+    }
+
+    /// Lets them talk over `ports` while the time of `threads` is taken.
+    fn talk(mut self, ports: &[u16], threads: &[i32], calls: usize) -> Result<Row> {
+        for port in ports {
+            writeln!(self.to, "{port}")?;
+        }
+        self.to.flush()?;
+        let time = || threads.iter().map(|thread| thread_time(*thread)).sum::<Result<Duration>>();
+        expect(&mut self.from, "begin")?;
+        let (wall, used) = (now_ns(), time()?);
+        expect(&mut self.from, "end")?;
+        let (wall, used) = (now_ns() - wall, time()? - used);
+        let figures: Vec<f64> =
+            line(&mut self.from)?.split(' ').map(str::parse).collect::<Result<_, _>>().context("figures")?;
+        self.child.wait()?;
+        let [p50_us, p99_us, lost] = figures[..] else { bail!("the driver says something else") };
+        let percent = used.as_nanos() as f64 / wall as f64 * 100.0 * 100.0 / calls as f64;
+        Ok(Row { percent, p50_us, p99_us, lost: lost as u64 })
+    }
+}
+
+fn line(from: &mut impl BufRead) -> Result<String> {
+    let mut line = String::new();
+    if from.read_line(&mut line)? == 0 {
+        bail!("the driver has ended");
+    }
+    Ok(line.trim_end().to_owned())
+}
+
+fn expect(from: &mut impl BufRead, word: &str) -> Result<()> {
+    let got = line(from)?;
+    if got == word { Ok(()) } else { bail!("the driver says {got}, not {word}") }
+}
+
+fn now_ns() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every kernel has it");
+    time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
+}
+
+/// Processor time of a thread of ours, by the clock id that pthread_getcpuclockid(3) computes.
+fn thread_time(thread: i32) -> Result<Duration> {
+    const PER_THREAD_SCHEDULED: i32 = 6;
+    let time = clock_gettime(ClockId::from_raw(!thread << 3 | PER_THREAD_SCHEDULED))?;
+    Ok(Duration::new(time.tv_sec() as u64, time.tv_nsec() as u32))
+}
+
+/// Threads of this process by name.
+fn threads(names: &[&str]) -> Result<Vec<i32>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/task")? {
+        let entry = entry?;
+        let name = std::fs::read_to_string(entry.path().join("comm"))?;
+        if names.contains(&name.trim_end()) {
+            found.push(entry.file_name().to_string_lossy().parse()?);
+        }
+    }
+    if found.len() == names.len() { Ok(found) } else { bail!("threads {names:?} are not all there") }
+}
+
+fn pin(core: usize) {
+    let mut set = CpuSet::new();
+    // Without a second core, or without the right to choose, the figures are those of an unpinned thread.
+    let _ = set.set(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
+}
+
+/// The bare relay: level-triggered epoll, connected sockets, recv, send, nothing else.
+fn bare(calls: usize, seconds: Duration) -> Result<Row> {
+    let parties = Parties::start(calls, seconds)?;
+    let mut sockets = Vec::new();
+    for (index, address) in parties.addresses.iter().enumerate() {
+        let port = FIRST_PORT + u16::try_from(2 * index)?;
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+        socket.set_nonblocking(true)?;
+        socket.connect(address)?;
+        sockets.push(socket);
+    }
+    let ports: Vec<u16> = sockets.iter().map(|s| Ok(s.local_addr()?.port())).collect::<Result<_>>()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let relay = std::thread::Builder::new().name("bare".into()).spawn({
+        let stop = stop.clone();
+        move || bare_loop(&sockets, &stop)
+    })?;
+    let thread = loop {
+        if let Ok(found) = threads(&["bare"]) {
+            break found;
+        }
+    };
+    let row = parties.talk(&ports, &thread, calls);
+    stop.store(true, Ordering::Relaxed);
+    relay.join().expect("the bare relay does not panic")?;
+    row
+}
+
+fn bare_loop(sockets: &[UdpSocket], stop: &AtomicBool) -> Result<()> {
+    pin(1);
+    let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    for (index, socket) in sockets.iter().enumerate() {
+        poll.add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+    }
+    let mut ready = [EpollEvent::empty(); 64];
+    let mut packet = [0_u8; 2_048];
+    while !stop.load(Ordering::Relaxed) {
+        let count = poll.wait(&mut ready, EpollTimeout::from(100_u8))?;
+        for event in &ready[..count] {
+            let index = usize::try_from(event.data())?;
+            if let Ok(length) = sockets[index].recv(&mut packet) {
+                // A party that is gone is no reason to stop.
+                let _ = sockets[index ^ 1].send(&packet[..length]);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The media engine with one worker, its calls bridged, recorded or not.
+fn ours(calls: usize, seconds: Duration, recorded: bool) -> Result<Row> {
+    let parties = Parties::start(calls, seconds)?;
+    let folder = tempfile::tempdir_in(std::env::var_os("YIHAO_BENCH_DIR").unwrap_or_else(|| ".".into()))?;
+    let mut config = EngineConfig::new(Arc::new(Prompts::empty()), folder.path().into(), Arc::new(|| {}));
+    config.workers = Some(1);
+    config.networks.push(NetworkPorts {
+        network: NetworkId(0),
+        bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        first_port: FIRST_PORT,
+        last_port: 31_999,
+        pairs: Some(2 * calls),
+    });
+    let (mut engine, ports) = Engine::start(config)?;
+    for (index, sides) in ports.chunks(2).enumerate() {
+        bridge(&mut engine, index as u64, sides, &parties.addresses[2 * index..], recorded);
+    }
+    let numbers: Vec<u16> = ports.iter().map(|port| port.port).collect();
+    let threads = threads(&["media-0", "rec-write", "rec-sync"])?;
+    let row = parties.talk(&numbers, &threads, calls);
+    engine.shutdown();
+    row
+}
+
+fn bridge(engine: &mut Engine, index: u64, ports: &[MediaPort], addresses: &[SocketAddr], recorded: bool) {
+    let (call, legs) = (CallId(index), [LegId(2 * index), LegId(2 * index + 1)]);
+    for side in 0..2 {
+        engine.send(Command::Open { leg: legs[side], call, port: ports[side] });
+        let params = StreamParams {
+            remote: addresses[side],
+            remote_rtcp: addresses[side],
+            codec: Codec::Pcma,
+            payload_type: 8,
+            event_type: Some(101),
+            direction: Direction::SendRecv,
+            ptime_ms: 20,
+            srtp: None,
+            may_latch: false,
+        };
+        engine.send(Command::Stream { leg: legs[side], params: Box::new(params) });
+    }
+    if recorded {
+        engine.send(Command::Record { call, caller: legs[0], file: format!("{index}.yrec") });
+    }
+    let hears = |leg, other| Hear { leg, from: vec![Source::Leg { leg: other, gain_db: 0 }] };
+    engine.send(Command::Hear { call, set: vec![hears(legs[0], legs[1]), hears(legs[1], legs[0])] });
+}
+
+/// The other process: both parties of all calls.
+mod driver {
+    use super::*;
+
+    struct Party {
+        socket: UdpSocket,
+        sequence: u16,
+    }
+
+    pub(super) fn run(calls: usize, seconds: Duration) -> Result<()> {
+        pin(0);
+        let mut parties = Vec::new();
+        for _ in 0..2 * calls {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            socket.set_nonblocking(true)?;
+            println!("{}", socket.local_addr()?);
+            parties.push(Party { socket, sequence: 0 });
+        }
+        let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let mut input = std::io::stdin().lock();
+        for (index, party) in parties.iter().enumerate() {
+            let port: u16 = line(&mut input)?.parse()?;
+            party.socket.connect((Ipv4Addr::LOCALHOST, port))?;
+            poll.add(party.socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+        }
+        let (sent, mut ways) = talk(&mut parties, &poll, seconds)?;
+        ways.sort_unstable();
+        let at = |part: f64| ways.get((ways.len() as f64 * part) as usize).map_or(0.0, |ns| f64::from(*ns) / 1e3);
+        println!("end");
+        println!("{} {} {}", at(0.5), at(0.99), sent.saturating_sub(ways.len() as u64));
+        Ok(())
+    }
+
+    /// Sends on time and reads at once. Spins: a wake-up of its own must not count as a delay of the relay.
+    fn talk(parties: &mut [Party], poll: &Epoll, seconds: Duration) -> Result<(u64, Vec<u32>)> {
+        let step = FRAME_NS / parties.len() as u64;
+        let start = now_ns();
+        let begin = start + u64::try_from(WARM_UP.as_nanos())?;
+        let end = begin + u64::try_from(seconds.as_nanos())?;
+        let (mut next, mut due, mut sent, mut ways) = (0, start, 0, Vec::with_capacity(1 << 20));
+        let mut ready = [EpollEvent::empty(); 64];
+        let mut begun = false;
+        loop {
+            let now = now_ns();
+            if !begun && now >= begin {
+                begun = true;
+                println!("begin");
+            }
+            // What is on its way at the end is still waited for.
+            if now >= end + FRAME_NS {
+                return Ok((sent, ways));
+            }
+            while due <= now && due < end {
+                send(&mut parties[next], now_ns());
+                sent += u64::from(due >= begin);
+                next = (next + 1) % parties.len();
+                due += step;
+            }
+            let count = poll.wait(&mut ready, EpollTimeout::ZERO)?;
+            for event in &ready[..count] {
+                let mut packet = [0_u8; PACKET];
+                let read = parties[usize::try_from(event.data())?].socket.recv(&mut packet);
+                if let (Ok(PACKET), Some(at)) = (read, packet.get(12..20)) {
+                    let at = u64::from_be_bytes(at.try_into()?);
+                    if at >= begin {
+                        ways.push(u32::try_from(now_ns() - at).unwrap_or(u32::MAX));
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(party: &mut Party, now: u64) {
+        let mut packet = [0xd5_u8; PACKET];
+        packet[..2].copy_from_slice(&[0x80, 8]);
+        packet[2..4].copy_from_slice(&party.sequence.to_be_bytes());
+        packet[4..8].copy_from_slice(&(u32::from(party.sequence) * 160).to_be_bytes());
+        packet[8..12].copy_from_slice(&7_u32.to_be_bytes());
+        packet[12..20].copy_from_slice(&now.to_be_bytes());
+        party.sequence = party.sequence.wrapping_add(1);
+        // A full queue shows as a lost packet.
+        let _ = party.socket.send(&packet);
+    }
+}
