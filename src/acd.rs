@@ -4,8 +4,6 @@
 
 mod queue;
 mod routing;
-#[cfg(test)]
-mod tests;
 
 pub use queue::{QueueFull, Ticket};
 pub use routing::longest_idle;
@@ -213,3 +211,6 @@ impl Acd {
         skill
     }
 }
+
+#[cfg(test)]
+mod tests;
