@@ -62,9 +62,8 @@ impl Capacity {
         Ok(())
     }
 
-    /// A call that was admitted is over.
+    /// A call that was admitted is over. Of a trunk that has left the plan there may be none to give back.
     pub(super) fn release(&mut self) {
-        debug_assert!(self.calls > 0, "each release follows an admit");
         self.calls = self.calls.saturating_sub(1);
     }
 }

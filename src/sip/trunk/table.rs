@@ -43,13 +43,17 @@ impl Trunks {
     }
 
     /// Takes the trunks of a new plan. One that keeps its name keeps its calls; one that is unchanged keeps its health and
-    /// registration too. The registration of one that is gone runs out at the carrier.
+    /// registration too. The registration of one that is gone runs out at the carrier. Gives, by old id, the new id of each
+    /// trunk that stayed, so that calls in progress can be given back to the right one.
     pub fn set_plan(
         &mut self,
         plan: &[dialplan::Trunk],
         network: &dyn Fn(&str) -> Option<NetworkId>,
         passwords: &BTreeMap<String, String>,
-    ) {
+    ) -> Vec<Option<TrunkId>> {
+        let id_of =
+            |name: &str| plan.iter().position(|t| t.name == name).and_then(|i| u16::try_from(i).ok()).map(TrunkId);
+        let renamed = self.trunks.iter().map(|t| id_of(&t.plan.name)).collect();
         let mut old: BTreeMap<String, Trunk> = self.trunks.drain(..).map(|t| (t.plan.name.clone(), t)).collect();
         for (index, planned) in plan.iter().enumerate() {
             let (network, password) = (network(&planned.network), passwords.get(&planned.name));
@@ -65,6 +69,7 @@ impl Trunks {
                 None => Trunk::new(planned, network, password, index),
             });
         }
+        renamed
     }
 
     /// Which trunk a flow belongs to, if any. `identities` are the names of its verified certificate.

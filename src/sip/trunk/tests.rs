@@ -376,6 +376,8 @@ fn a_new_plan_keeps_what_goes_on() {
     assert_eq!(w.trunks.status()[1].calls, 1);
     w.pass(0);
     assert_eq!(w.take(), [], "nobody went down");
+    assert_eq!(w.set_plan(vec![plan[1].clone(), trunk("c", &[])]), [None, Some(A)], "a is gone, b moved");
+    assert_eq!(w.trunks.status()[0].calls, 1);
 }
 
 #[test]
@@ -503,9 +505,9 @@ impl World {
         World::new(vec![dialplan::Trunk { register: Some(register), ..reached("a", "sip:10.0.0.1") }])
     }
 
-    fn set_plan(&mut self, plan: Vec<dialplan::Trunk>) {
+    fn set_plan(&mut self, plan: Vec<dialplan::Trunk>) -> Vec<Option<TrunkId>> {
         let passwords = BTreeMap::from([("a".to_owned(), "secret".to_owned())]);
-        self.trunks.set_plan(&plan, &|name| (name == "carrier").then_some(NetworkId(0)), &passwords);
+        self.trunks.set_plan(&plan, &|name| (name == "carrier").then_some(NetworkId(0)), &passwords)
     }
 
     /// Lets time pass from deadline to deadline, as the loop does.

@@ -38,10 +38,9 @@ fn as_credentials(header: &AuthHeader) {
 }
 
 fn as_challenge(header: &AuthHeader) {
-    for secret in [
-        Secret::Password("secret".to_owned()),
-        Secret::Ha1(Credentials::from_password("8001", REALM, "secret")),
-    ] {
+    for secret in
+        [Secret::Password("secret".to_owned()), Secret::Ha1(Credentials::from_password("8001", REALM, "secret"))]
+    {
         let mut client = Client::new("8001", secret);
         if client.challenged(Side::Server, std::slice::from_ref(header)).is_err() {
             continue;
