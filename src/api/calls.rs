@@ -38,8 +38,8 @@ struct Question {
 
 #[derive(Serialize)]
 struct Calls {
-    /// Calls in progress, in order of arrival; only on the first page.
-    live: Vec<LiveCall>,
+    /// Calls in progress, in order of arrival; only on the first page, and nothing while the core does not answer.
+    live: Option<Vec<LiveCall>>,
     /// Records, newest first; calls in progress are among them.
     records: Vec<CallRecord>,
     /// `before` of the next page; nothing on the last.
@@ -70,13 +70,13 @@ async fn list(
     let Query(question) = question.map_err(|e| ApiError::BadQuery(e.body_text()))?;
     let limit = question.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
     let filter = filter(question)?;
-    let live = if filter.before.is_none() {
-        let view = shared.core.look().await?;
-        let on_line = |c: &&CallView| filter.line.as_deref().is_none_or(|line| line == c.called.as_str());
-        view.calls.iter().filter(on_line).map(|c| live_call(c, &view.trunks)).collect()
-    } else {
-        Vec::new()
+    let live = match &filter.before {
+        Some(_) => None,
+        // The past can be read while the present does not answer.
+        None => shared.core.look().await.ok(),
     };
+    let on_line = |c: &&CallView| filter.line.as_deref().is_none_or(|line| line == c.called.as_str());
+    let live = live.map(|view| view.calls.iter().filter(on_line).map(|c| live_call(c, &view.trunks)).collect());
     let records = shared.store.calls(&filter, limit).await?;
     let is_full = records.len() == limit as usize;
     let next = records.last().filter(|_| is_full).map(|last| last.cursor().to_string());

@@ -12,6 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sqlx::{Connection, SqliteConnection};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -102,18 +103,20 @@ impl Tailer {
         let folder = self.folder.clone();
         let batch =
             tokio::task::spawn_blocking(move || read::batch(&folder, from)).await.map_err(io::Error::other)??;
-        let Some(Batch { entries, deployment, next }) = batch else {
+        let Some(batch) = batch else {
             self.at = Some(from);
             return Ok(false);
         };
-        let mut transaction = db.writer.begin_with("BEGIN IMMEDIATE").await?;
-        for entry in &entries {
-            apply::entry(&mut transaction, &deployment, entry).await?;
+        let mut connection = db.writer.acquire().await?;
+        let copied = copy(&mut connection, &batch, self.node).await;
+        if copied.is_err() {
+            // SQLite ends the transaction by itself on some errors (a full disk), and the connection's count of open
+            // transactions is then wrong for good (https://www.sqlite.org/lang_transaction.html, 2.4): take a new one.
+            connection.close_on_drop();
         }
-        apply::save_position(&mut transaction, self.node, next).await?;
-        transaction.commit().await?;
-        metrics::counter!("yihao_store_rows_total").increment(entries.len() as u64);
-        self.at = Some(Some(next));
+        copied?;
+        metrics::counter!("yihao_store_rows_total").increment(batch.entries.len() as u64);
+        self.at = Some(Some(batch.next));
         Ok(true)
     }
 
@@ -133,6 +136,16 @@ impl Tailer {
             Err(error) => tracing::warn!(%error, "removing old ledger segments was broken off"),
         }
     }
+}
+
+/// Rows and position in one transaction: both or neither.
+async fn copy(connection: &mut SqliteConnection, batch: &Batch, node: u8) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for entry in &batch.entries {
+        apply::entry(&mut transaction, &batch.deployment, entry).await?;
+    }
+    apply::save_position(&mut transaction, node, batch.next).await?;
+    transaction.commit().await
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is a shell: age of files against the wall clock")]

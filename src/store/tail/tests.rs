@@ -212,6 +212,27 @@ async fn a_database_that_is_held_by_another_process_delays_records_and_nothing_e
 }
 
 #[tokio::test]
+async fn a_full_database_delays_records_until_there_is_room() {
+    let world = World::new();
+    let store = world.store().await;
+    let Db::Sqlite(db) = &store.db;
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&db.writer).await.unwrap();
+    let limit = |pages: i64| sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")));
+    limit(pages).execute(&db.writer).await.unwrap();
+    let mut ledger = world.ledger(100);
+    (1..60).for_each(|call| ledger.append(&whole_call(call)));
+    let mut tailer = world.tailer(&store);
+    assert!(tailer.catch_up().await.unwrap_err().to_string().contains("full"));
+    limit(1_000_000).execute(&db.writer).await.unwrap();
+    tailer.catch_up().await.expect("a full disk leaves no connection unusable");
+    while !ledger.is_safe() {
+        ledger.retry();
+    }
+    tailer.catch_up().await.unwrap();
+    assert_eq!(stored(&store).await, world.expected());
+}
+
+#[tokio::test]
 async fn the_running_task_survives_trouble_and_copies_the_last_rows_when_it_is_stopped() {
     let world = World::new();
     let store = world.store().await;

@@ -1,0 +1,285 @@
+//! Calls as tables for people.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::store::calls::{CallRecord, Step, Timeline};
+use crate::types::{CallEvent, Cause, Fate, Origin, StreamReport};
+
+const HEADINGS: [&str; 9] = ["CALL", "ARRIVED", "LINE", "CALLER", "FROM", "WAITED", "TALKED", "SEAT", "FATE"];
+
+/// A list of calls, a line each, with a heading.
+pub fn list(calls: &[CallRecord], zone: &TimeZone) -> String {
+    if calls.is_empty() {
+        return "No calls are recorded that match.\n".to_owned();
+    }
+    let mut rows = vec![HEADINGS.map(str::to_owned)];
+    rows.extend(calls.iter().map(|call| row(call, zone)));
+    let mut widths = [0; HEADINGS.len()];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(columns(cell));
+        }
+    }
+    let mut out = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - columns(cell) + 2));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn row(call: &CallRecord, zone: &TimeZone) -> [String; HEADINGS.len()] {
+    // Until a person answered, or the end came without.
+    let waited = call.queued_at.and_then(|from| Some(call.answered_at.or(call.ended_at)? - from));
+    let talked = call.answered_at.and_then(|from| Some(call.ended_at? - from));
+    [
+        call.id.clone(),
+        time(call.arrived_at, zone, "%Y-%m-%d %H:%M:%S"),
+        call.line.clone(),
+        caller(call).to_owned(),
+        call.source.clone(),
+        waited.map(minutes).unwrap_or_default(),
+        talked.map(minutes).unwrap_or_default(),
+        call.seat.map(|s| s.to_string()).unwrap_or_default(),
+        fate(call),
+    ]
+}
+
+fn caller(call: &CallRecord) -> &str {
+    if call.calling_private {
+        return "private";
+    }
+    call.calling_number.as_deref().unwrap_or("unknown")
+}
+
+fn fate(call: &CallRecord) -> String {
+    match (&call.fate, &call.cause) {
+        (Some(fate), Some(cause)) => format!("{} ({})", words(fate), words(cause)),
+        (Some(fate), None) => words(fate),
+        (None, _) => "in progress".to_owned(),
+    }
+}
+
+/// One call: what it was, then a line for each step with the time since its arrival.
+pub fn timeline(found: &Timeline, recordings: &Path, zone: &TimeZone) -> String {
+    let call = &found.call;
+    let mut out = String::new();
+    put(&mut out, format_args!("Call {}: {} on line {}", call.id, fate(call), call.line));
+    put(&mut out, format_args!("  from      {} over {}", caller(call), call.source));
+    put(&mut out, format_args!("  arrived   {}", time(call.arrived_at, zone, "%Y-%m-%d %H:%M:%S %:z")));
+    if let Some(seat) = call.seat {
+        put(&mut out, format_args!("  seat      {seat}"));
+    }
+    for recording in &found.recordings {
+        put(&mut out, format_args!("  recording {}", recordings.join(&recording.file).display()));
+        put(&mut out, format_args!("            yihao recording export {} --to {}.wav", call.id, call.id));
+    }
+    out.push('\n');
+    for step in &found.steps {
+        let since = (step.at - call.arrived_at) as f64 / 1000.0;
+        let line = format!("  {}  {since:>+9.3} s  {}", time(step.at, zone, "%H:%M:%S%.3f"), told(step));
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// A step in words. What a later version wrote is shown as it stands.
+fn told(step: &Step) -> String {
+    match serde_json::from_value(step.body.clone()) {
+        Ok(event) => format!("{:<16}{}", words(&step.kind), particulars(&event)),
+        Err(_) => format!("{:<16}{}", words(&step.kind), step.body),
+    }
+}
+
+fn particulars(event: &CallEvent) -> String {
+    match event {
+        CallEvent::Arrived { origin: Origin::Trunk(_), from, called, .. } => format!("{called} over trunk {from}"),
+        CallEvent::Arrived { origin: Origin::Seat(_), from, called, .. } => format!("{called} from seat {from}"),
+        CallEvent::Greeted { prompt } => prompt.clone(),
+        CallEvent::AnsweredByExchange => String::new(),
+        CallEvent::Queued { queue } => queue.clone(),
+        CallEvent::Offered { seat, .. } => format!("to seat {}", seat.0),
+        CallEvent::Ringing { offer } => format!("offer {}", offer.0),
+        CallEvent::OfferEnded { cause, .. } => cause_words(*cause),
+        CallEvent::Talking { seat, .. } => format!("with seat {}", seat.0),
+        CallEvent::Held { leg, held } => format!("{} {leg}", if *held { "by" } else { "no more by" }),
+        CallEvent::Digit { leg, digit } => match digit {
+            Some(digit) => format!("{} by {leg}", digit.0),
+            None => format!("by {leg}"),
+        },
+        CallEvent::Recording { file } => file.clone(),
+        CallEvent::RecordingFailed { why } => why.clone(),
+        CallEvent::LegEnded { leg, cause, status } => match status {
+            Some(status) => format!("{leg}, {} ({status})", cause_words(*cause)),
+            None => format!("{leg}, {}", cause_words(*cause)),
+        },
+        CallEvent::Quality { leg, report } => format!("{leg}, {}", quality(report)),
+        CallEvent::Ended { fate } => match fate {
+            Fate::Answered { seat } => format!("answered by seat {}", seat.0),
+            Fate::Refused { cause } => format!("refused, {}", cause_words(*cause)),
+            Fate::Failed { cause } => format!("failed, {}", cause_words(*cause)),
+            Fate::AbandonedInGreeting => "abandoned in greeting".to_owned(),
+            Fate::AbandonedInQueue => "abandoned in queue".to_owned(),
+            Fate::AbandonedInRing => "abandoned in ring".to_owned(),
+            Fate::Overflowed => "overflowed".to_owned(),
+            Fate::Served => "served".to_owned(),
+            Fate::CutByRestart => "cut by restart".to_owned(),
+        },
+    }
+}
+
+fn quality(report: &StreamReport) -> String {
+    let score = f64::from(report.mos_x100) / 100.0;
+    let jitter_ms = f64::from(report.jitter_us) / 1000.0;
+    format!(
+        "MOS {score:.2}, {} received, {} sent, {} lost, {} late, jitter {jitter_ms:.1} ms",
+        report.received, report.sent, report.lost, report.late
+    )
+}
+
+fn cause_words(cause: Cause) -> String {
+    match serde_json::to_value(cause) {
+        Ok(serde_json::Value::String(text)) => words(&text),
+        Ok(_) | Err(_) => format!("{cause:?}"),
+    }
+}
+
+fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(out, "{line}").expect("a String takes every text");
+}
+
+fn time(ms: i64, zone: &TimeZone, format: &str) -> String {
+    match Timestamp::from_millisecond(ms) {
+        Ok(at) => at.to_zoned(zone.clone()).strftime(format).to_string(),
+        Err(_) => format!("{ms} ms"),
+    }
+}
+
+/// `0:05`, `12:34`, `1:02:03`.
+fn minutes(ms: i64) -> String {
+    let s = ms.max(0) / 1000;
+    match (s / 3600, s / 60 % 60, s % 60) {
+        (0, m, s) => format!("{m}:{s:02}"),
+        (h, m, s) => format!("{h}:{m:02}:{s:02}"),
+    }
+}
+
+/// Columns of a terminal that a text takes: two for Chinese, Japanese and Korean (the wide blocks of UAX 11).
+fn columns(text: &str) -> usize {
+    let wide = |c: char| matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{20000}'..='\u{3fffd}');
+    text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::calls::RecordingRecord;
+
+    fn call() -> CallRecord {
+        CallRecord {
+            id: "c30117452718080001".into(),
+            deployment: "mianyang".into(),
+            origin: "trunk".into(),
+            source: "telecom-1".into(),
+            line: "12315".into(),
+            calling_number: Some("13800138000".into()),
+            calling_raw: "+8613800138000".into(),
+            calling_display: String::new(),
+            calling_private: false,
+            sip_call_id: "x".into(),
+            arrived_at: 1_795_000_000_000,
+            greeted_at: Some(1_795_000_000_010),
+            queued_at: Some(1_795_000_004_000),
+            answered_at: Some(1_795_000_009_500),
+            ended_at: Some(1_795_003_731_500),
+            queue: Some("general".into()),
+            seat: Some(8001),
+            fate: Some("answered".into()),
+            cause: None,
+            recording: Some("2026-11-18/c30117452718080001".into()),
+        }
+    }
+
+    #[test]
+    fn a_list_stands_in_columns_also_with_chinese_names() {
+        let abandoned = CallRecord {
+            source: "电信一号".into(),
+            answered_at: None,
+            seat: None,
+            fate: Some("refused".into()),
+            cause: Some("mode_not_served".into()),
+            calling_private: true,
+            ..call()
+        };
+        let alive = CallRecord { ended_at: None, fate: None, calling_number: None, ..call() };
+        let text = list(&[call(), abandoned, alive], &TimeZone::UTC);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "CALL                ARRIVED              LINE   CALLER       FROM       WAITED   TALKED   SEAT  FATE"
+        );
+        assert_eq!(
+            lines[1],
+            "c30117452718080001  2026-11-18 11:06:40  12315  13800138000  telecom-1  0:05     1:02:02  8001  answered"
+        );
+        assert_eq!(
+            lines[2],
+            "c30117452718080001  2026-11-18 11:06:40  12315  private      电信一号   1:02:07                 refused (mode not served)"
+        );
+        assert_eq!(
+            lines[3],
+            "c30117452718080001  2026-11-18 11:06:40  12315  unknown      telecom-1  0:05              8001  in progress"
+        );
+        assert_eq!(list(&[], &TimeZone::UTC), "No calls are recorded that match.\n");
+    }
+
+    #[test]
+    fn a_timeline_tells_each_step_with_the_time_since_the_arrival() {
+        let step =
+            |ms: i64, kind: &str, body: serde_json::Value| Step { at: 1_795_000_000_000 + ms, kind: kind.into(), body };
+        let json = |text: &str| serde_json::from_str(text).unwrap();
+        let found = Timeline {
+            call: call(),
+            steps: vec![
+                step(0, "answered_by_exchange", json(r#"{"event":"answered_by_exchange"}"#)),
+                step(4000, "queued", json(r#"{"event":"queued","queue":"general"}"#)),
+                step(9500, "talking", json(r#"{"event":"talking","seat":8001,"leg":5}"#)),
+                step(9600, "leg_ended", json(r#"{"event":"leg_ended","leg":5,"cause":"hung_up","status":200}"#)),
+                step(9700, "dreamed", json(r#"{"event":"dreamed","of":"sheep"}"#)),
+                step(3_731_500, "ended", json(r#"{"event":"ended","fate":{"fate":"answered","seat":8001}}"#)),
+            ],
+            recordings: vec![RecordingRecord { file: "2026-11-18/c3".into(), started_at: 0, failed: None }],
+        };
+        let text = timeline(&found, Path::new("var/recordings"), &TimeZone::UTC);
+        let expected = "\
+Call c30117452718080001: answered on line 12315
+  from      13800138000 over telecom-1
+  arrived   2026-11-18 11:06:40 +00:00
+  seat      8001
+  recording var/recordings/2026-11-18/c3
+            yihao recording export c30117452718080001 --to c30117452718080001.wav
+
+  11:06:40.000     +0.000 s  answered by exchange
+  11:06:44.000     +4.000 s  queued          general
+  11:06:49.500     +9.500 s  talking         with seat 8001
+  11:06:49.600     +9.600 s  leg ended       l5, hung up (200)
+  11:06:49.700     +9.700 s  dreamed         {\"event\":\"dreamed\",\"of\":\"sheep\"}
+  12:08:51.500  +3731.500 s  ended           answered by seat 8001
+";
+        assert_eq!(text, expected);
+    }
+}
