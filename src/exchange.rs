@@ -136,6 +136,20 @@ impl Exchange {
         self.absorb(out);
     }
 
+    /// Ends every leg: the node is about to go.
+    pub fn end_all(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.endpoint.end_all(now, &mut self.said);
+        self.absorb(out);
+        while let Some(event) = self.events.pop_front() {
+            self.step(now, event, out);
+        }
+    }
+
+    /// Whether no leg lives and no request of ours waits for an answer.
+    pub fn is_quiet(&self) -> bool {
+        self.endpoint.is_quiet()
+    }
+
     fn on_media(&mut self, now: Now, event: media::Event) {
         match event {
             media::Event::PromptEnded { leg, run } => self.events.push_back(center::Input::PromptEnded { leg, run }),

@@ -1,3 +1,7 @@
 //! Parses arguments and calls `cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    yihao::cli::main()
+}

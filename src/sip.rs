@@ -9,4 +9,5 @@ pub mod negotiate;
 pub mod registrar;
 pub mod sdp;
 pub mod transaction;
+pub mod transport;
 pub mod trunk;

@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str], Purity)] = &[
     ("sip/sdp", &["sip/sdp", "types"], Purity::Pure),
     ("sip/negotiate", &["sip/sdp", "sip/negotiate", "types"], Purity::Pure),
     ("sip/transaction", &["sip/transaction", "sip/message", "sip/flow", "types"], Purity::Pure),
-    ("sip/dialog", &["sip/dialog", "sip/message", "sip/flow", "types"], Purity::Pure),
+    ("sip/dialog", &["sip/dialog", "sip/transaction", "sip/message", "sip/flow", "types"], Purity::Pure),
     ("sip/auth", &["sip/auth", "sip/message", "types"], Purity::Pure),
     ("media", &["media"], Purity::Pure),
     ("media/rtp", &["media", "types"], Purity::Pure),
@@ -36,11 +36,11 @@ const LAYERS: &[(&str, &[&str], Purity)] = &[
     ("seat", &["types"], Purity::Pure),
     ("acd", &["acd", "types"], Purity::Pure),
     // L3
-    ("sip/endpoint", &["sip", "media/ports", "types", "dialplan"], Purity::Pure),
+    ("sip/endpoint", &["sip", "media/ports", "media/dtmf", "types", "dialplan"], Purity::Pure),
     ("sip/registrar", &["sip", "types", "dialplan"], Purity::Pure),
     ("sip/trunk", &["sip", "types", "dialplan"], Purity::Pure),
     ("center", &["center", "call", "acd", "seat", "dialplan", "types"], Purity::Pure),
-    ("exchange", &["exchange", "sip", "center", "media/engine/io", "media/ports", "dialplan", "types"], Purity::Pure),
+    ("exchange", &["exchange", "sip", "center", "media/engine", "media/dtmf", "dialplan", "types"], Purity::Pure),
     // L4
     ("sip/transport", &["sip", "types"], Purity::Shell),
     ("sip/dns", &["sip", "types"], Purity::Shell),

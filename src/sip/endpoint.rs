@@ -86,7 +86,7 @@ impl Endpoint {
         seed: [u8; 32],
     ) -> Self {
         let mut random = Random::new(seed);
-        let timers = Timers { t1: config.t1, ..Timers::default() };
+        let timers = Timers { t1: config.t1, t2: config.t2, t4: config.t4 };
         let trunks = Trunks::new(&plan.trunks, &|name| config.network(name), &secrets.trunks);
         let settings =
             transaction::Settings { timers, most: config.max_transactions, reserve: config.max_transactions / 4 };
@@ -173,6 +173,25 @@ impl Endpoint {
     /// Legs that are alive.
     pub fn legs(&self) -> usize {
         self.legs.len()
+    }
+
+    /// Ends every leg, each as its state asks for.
+    pub fn end_all(&mut self, now: Now, out: &mut Vec<Output>) {
+        let legs: Vec<LegId> = self.legs.keys().copied().collect();
+        for leg in legs {
+            self.hangup(now, leg, Cause::Restart, out);
+        }
+        self.flush(out);
+    }
+
+    /// Whether no leg lives and no request of ours waits for an answer.
+    pub fn is_quiet(&self) -> bool {
+        self.legs.is_empty() && self.transactions.clients() == 0
+    }
+
+    /// Media ports by use.
+    pub fn ports(&self, now: Now) -> crate::media::ports::PoolCounts {
+        self.ports.counts(now)
     }
 
     /// A new plan counts for new calls; legs in progress go on. Fixed contacts that are plain addresses become reachable.

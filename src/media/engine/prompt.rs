@@ -155,9 +155,10 @@ fn load_one(folder: &Path, name: &PromptName) -> Result<Prompt, PromptError> {
     if name.0.is_empty() || relative.components().any(|part| !matches!(part, Component::Normal(_))) {
         return Err(PromptError::BadName(name.clone()));
     }
-    let path = folder.join(format!("{}.wav", name.0));
+    let file = format!("{}.wav", name.0);
+    let path = folder.join("8k").join(&file);
     let narrow = read(&path, name)?;
-    let wide_path = folder.join(format!("{}.16k.wav", name.0));
+    let wide_path = folder.join("16k").join(&file);
     // The wide one has to be as long, or the end of the prompt would come at the wrong time.
     let wide = if wide_path.exists() { Some(read(&wide_path, name)?) } else { None };
     Ok(Prompt::encode(&narrow, wide.as_ref().unwrap_or(&narrow)))
@@ -273,8 +274,8 @@ mod tests {
 
     fn load(name: &str, bytes: &[u8]) -> Result<Prompts, PromptError> {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::create_dir(folder.path().join("greeting")).expect("a folder");
-        std::fs::write(folder.path().join("greeting/a.wav"), bytes).expect("a file");
+        std::fs::create_dir_all(folder.path().join("8k/greeting")).expect("a folder");
+        std::fs::write(folder.path().join("8k/greeting/a.wav"), bytes).expect("a file");
         Prompts::load(folder.path(), [PromptName::new(name)])
     }
 
@@ -296,7 +297,7 @@ mod tests {
     #[test]
     fn missing_prompt_names_the_file_and_says_what_to_do() {
         let error = load("greeting/b", &[]).expect_err("there is no such file").to_string();
-        assert!(error.contains("greeting/b.wav") && error.contains("put the file there"), "{error}");
+        assert!(error.contains("8k/greeting/b.wav") && error.contains("put the file there"), "{error}");
     }
 
     #[test]

@@ -135,9 +135,11 @@ impl Endpoint {
         });
     }
 
-    /// The trunk that this flow belongs to.
+    /// The trunk that this flow belongs to. The flow of a registered phone is the phone's, even where it stands on an
+    /// address of a trunk (a gateway with phones behind it, everything on one machine).
     pub(super) fn trunk_of(&self, flow: &Flow) -> Option<TrunkId> {
-        self.trunks.recognise(flow, self.identities_of(flow))
+        let trunk = self.trunks.recognise(flow, self.identities_of(flow))?;
+        self.registrar.seat_of_flow(flow).is_none().then_some(trunk)
     }
 
     pub(super) fn identities_of(&self, flow: &Flow) -> &[String] {
@@ -146,7 +148,7 @@ impl Endpoint {
 
     /// Whether a flow is a trunk's or that of a seat's registered phone.
     pub(super) fn is_known(&self, flow: &Flow) -> bool {
-        self.trunk_of(flow).is_some() || self.registrar.seat_of_flow(flow).is_some()
+        self.trunks.recognise(flow, self.identities_of(flow)).is_some() || self.registrar.seat_of_flow(flow).is_some()
     }
 
     /// Proves that a request comes from a seat's phone, by digest. Replies itself where it does not.

@@ -199,10 +199,7 @@ impl Endpoint {
         let offer = description(message);
         let Some(entry) = self.legs.get_mut(&leg) else { return };
         let (offers, audio) = match &mut entry.state {
-            State::Up(up) => {
-                up.timer = agreed.timer;
-                (&mut up.offers, &mut up.audio)
-            }
+            State::Up(up) => (&mut up.offers, &mut up.audio),
             State::Arriving(arriving) => (&mut arriving.offers, &mut arriving.audio),
             State::Dialling(dialling) => {
                 let Some(branch) = dialling.branches.iter_mut().find(|b| b.forks.invite().call_id() == message.call_id())
@@ -222,6 +219,9 @@ impl Endpoint {
             Some(Ok(text)) => Some(text),
             None => None,
         };
+        if let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) {
+            up.timer = agreed.timer;
+        }
         if let Some(dialog) = self.dialog_mut(leg, message) {
             // An unreadable Contact keeps the old target; the request itself is sound.
             let _kept = dialog.refresh_target(message);

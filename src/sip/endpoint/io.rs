@@ -23,6 +23,10 @@ pub struct Config {
     pub product: String,
     /// T1, the estimate of a round trip (RFC 3261 17.1.1.1). Default 500 ms.
     pub t1: Duration,
+    /// T2, the longest pause between retransmissions. Default 4 s.
+    pub t2: Duration,
+    /// T4, the longest life of a message in the network. Default 5 s.
+    pub t4: Duration,
     /// Session-Expires that we ask for (RFC 4028). Default 1,800 s.
     pub session_expires_s: u32,
     /// Min-SE that we insist on. Default 90 s.
@@ -33,6 +37,10 @@ pub struct Config {
     pub max_legs: usize,
     /// How long a dialled leg may be without any response before the next branch or the end. Default 4 s for trunks.
     pub no_response: Duration,
+    /// Most new calls in a second over all trunks; beyond, 503. Default 200.
+    pub max_calls_per_s: u32,
+    /// Shortest registration that is granted, seconds. Default 60.
+    pub min_registration_s: u32,
     /// Longest registration that is granted, seconds. Default 3,600.
     pub max_registration_s: u32,
     /// Retry-After of our 503, seconds. Default 5.
@@ -46,11 +54,15 @@ impl Default for Config {
             realm: "yihao".to_owned(),
             product: concat!("Yihao/", env!("CARGO_PKG_VERSION")).to_owned(),
             t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
             session_expires_s: 1_800,
             min_se_s: 90,
             max_transactions: 100_000,
             max_legs: 10_000,
             no_response: Duration::from_secs(4),
+            max_calls_per_s: 200,
+            min_registration_s: 60,
             max_registration_s: 3_600,
             retry_after_s: 5,
         }
@@ -72,10 +84,10 @@ pub struct Network {
     pub name: String,
     /// Addresses we listen on, by transport.
     pub listeners: Vec<(Transport, SocketAddr)>,
-    /// Address that stands in Via and Contact, when it is not that of the listener (port forwarding).
-    pub advertised: Option<IpAddr>,
-    /// Address that stands in SDP, when it is not that of the listener.
-    pub media_advertised: Option<IpAddr>,
+    /// Address that stands in Via, Contact and SDP for IPv4, when it is not that of the listener (port forwarding).
+    pub advertised_v4: Option<IpAddr>,
+    /// The same for IPv6.
+    pub advertised_v6: Option<IpAddr>,
 }
 
 /// Passwords and hashes, apart from the plan.
@@ -238,4 +250,21 @@ pub enum Refused {
     NoNumber,
     /// A merged or looped request (482, 483).
     Loop,
+}
+
+impl Refused {
+    /// The word by which it is counted.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Refused::UnknownSource => "unknown_source",
+            Refused::NotAuthorised => "not_authorised",
+            Refused::BadRequest => "bad_request",
+            Refused::TrunkFull => "trunk_full",
+            Refused::TrunkRate => "trunk_rate",
+            Refused::Overload => "overload",
+            Refused::NoPort => "no_port",
+            Refused::NoNumber => "no_number",
+            Refused::Loop => "loop",
+        }
+    }
 }

@@ -17,7 +17,12 @@ use super::{Endpoint, Output};
 const PING: Bytes = Bytes::from_static(b"\r\n\r\n");
 
 pub(super) fn settings(config: &Config) -> registrar::Settings {
-    registrar::Settings { max_expires_s: config.max_registration_s, ..registrar::Settings::default() }
+    registrar::Settings {
+        min_expires_s: config.min_registration_s,
+        default_expires_s: config.max_registration_s.min(3_600),
+        max_expires_s: config.max_registration_s,
+        ..registrar::Settings::default()
+    }
 }
 
 impl Endpoint {

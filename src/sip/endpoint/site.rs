@@ -63,7 +63,8 @@ impl Sites {
 
 impl Site {
     fn new(id: NetworkId, network: &Network, transport: Transport, local: SocketAddr) -> Self {
-        let ip = network.advertised.unwrap_or_else(|| local.ip());
+        let named = if local.is_ipv6() { network.advertised_v6 } else { network.advertised_v4 };
+        let ip = named.unwrap_or_else(|| local.ip());
         let host = match ip {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
@@ -75,7 +76,6 @@ impl Site {
             }
         };
         let contact = NameAddr::new(Uri::parse(&uri).expect("an address and a port make a SIP URI"));
-        let media = network.media_advertised.unwrap_or_else(|| local.ip());
-        Self { network: id, transport, local, host, port: local.port(), contact, media }
+        Self { network: id, transport, local, host, port: local.port(), contact, media: ip }
     }
 }

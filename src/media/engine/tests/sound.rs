@@ -18,7 +18,8 @@ fn beep() -> Prompts {
     let mut wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data".to_vec();
     wav.extend(16_000_u32.to_le_bytes());
     wav.extend(data);
-    std::fs::write(folder.path().join("beep.wav"), wav).expect("a file");
+    std::fs::create_dir(folder.path().join("8k")).expect("a folder");
+    std::fs::write(folder.path().join("8k/beep.wav"), wav).expect("a file");
     Prompts::load(folder.path(), [PromptName::new("beep")]).expect("a good file")
 }
 

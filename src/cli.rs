@@ -1,0 +1,45 @@
+//! The commands of `yihao`. Each prints for people, or JSON where asked; exit codes are for scripts.
+
+#![expect(clippy::print_stderr, reason = "a command that fails says why on standard error")]
+
+pub mod calls;
+pub mod check;
+pub mod recording;
+pub mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Yihao 一号: the contact centre of a city's 12345 hotline.
+#[derive(Debug, Parser)]
+#[command(name = "yihao", version, about, max_term_width = 120)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Check(check::Args),
+    Calls(calls::Args),
+    Recording(recording::Args),
+}
+
+/// Parses the arguments of the process and runs the command.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => Ok(check::run(&args)),
+        Command::Calls(args) => Ok(calls::run(&args)),
+        Command::Recording(args) => Ok(recording::run(&args)),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("yihao: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `yihao serve`: starts the exchange and stays until it is told to end.
+
+#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{self, Config, Overrides, secrets};
+use crate::dialplan::Plan;
+use crate::node::{self, Running, Signal};
+use crate::observability::{Format, init_logs};
+
+/// Ended as told.
+pub const OK: u8 = 0;
+/// Could not start; the message says what to do.
+pub const FAILED: u8 = 2;
+
+/// Starts the exchange with a dial plan and serves calls until SIGTERM or Ctrl-C.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  yihao serve
+  yihao serve --listen 192.0.2.10 --plan dialplans/mianyang.toml
+  yihao serve --config /etc/yihao/yihao.toml --no-demo
+
+SIGTERM and Ctrl-C drain: no new calls, those in progress may finish for 30 s; a second one ends at once. SIGHUP reads the
+certificates again.
+Exit codes: 0 ended as told, 2 could not start.")]
+pub struct Args {
+    /// The configuration; without one the embedded defaults count.
+    #[arg(long, value_name = "FILE", env = "YIHAO_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// What stands over the configuration.
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Place no demonstration call at the start.
+    #[arg(long)]
+    pub no_demo: bool,
+    /// What is logged, as in RUST_LOG, for example yihao=debug.
+    #[arg(long, value_name = "FILTER", env = "YIHAO_LOG", default_value = "yihao=info,warn")]
+    pub log: String,
+    /// Log lines as JSON.
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+/// Runs the command; gives its exit code.
+///
+/// # Errors
+/// What keeps the exchange from starting.
+pub fn run(args: &Args) -> Result<u8> {
+    let format = if args.log_json { Format::Json } else { Format::Human };
+    let _logs = init_logs(format, &args.log)?;
+    let (config, plan) = read(args)?;
+    let plan = Arc::new(plan);
+    let made = make_secrets(&config, &plan)?;
+    let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);
+    let Some(secrets) = secrets else { bail!("the secrets have mistakes:\n{report}") };
+    let running = node::start(&config, Arc::clone(&plan), &secrets)?;
+    greet(&config, &plan, &running, made.as_deref());
+    wait(running)
+}
+
+fn read(args: &Args) -> Result<(Config, Plan)> {
+    let (config, report) = config::load(args.config.as_deref(), &args.overrides);
+    let Some(config) = config else { bail!("the configuration has mistakes:\n{report}") };
+    let (plan, report) = config::load_plan(&config);
+    let Some(plan) = plan else { bail!("the dial plan has mistakes; `yihao check` shows them too:\n{report}") };
+    if !report.warnings.is_empty() {
+        tracing::warn!(warnings = report.warnings.len(), "the plan has warnings; `yihao check` shows them");
+    }
+    Ok((config, plan))
+}
+
+/// At the first start each phone gets a password, kept as HA1; gives the one password that is shown once.
+fn make_secrets(config: &Config, plan: &Plan) -> Result<Option<String>> {
+    if config.secrets.exists() {
+        return Ok(None);
+    }
+    if let Some(folder) = config.secrets.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    }
+    let password = secrets::readable_password(rand::random());
+    secrets::create(&config.secrets, &config.realm, plan, |_| password.clone())
+        .with_context(|| format!("{} cannot be written", config.secrets.display()))?;
+    Ok(Some(password))
+}
+
+/// The first screen: where to call, how to register, where things are.
+fn greet(config: &Config, plan: &Plan, running: &Running, password: Option<&str>) {
+    println!("Yihao 一号 {} · {}", env!("CARGO_PKG_VERSION"), plan.deployment);
+    let listeners: Vec<String> =
+        running.listeners.iter().map(|(transport, address)| format!("{} {address}", transport.as_via())).collect();
+    println!("  listens      {}", listeners.join(", "));
+    if let Some((_, address)) = running.listeners.first() {
+        println!("  call         sip:12345@{address}   (as a trunk of the plan; {} lines)", plan.lines.len());
+        if let Some(seat) = plan.seats.values().find(|s| s.contact.is_none()) {
+            println!("  a phone      user {}, realm and domain \"{}\", server {address}", seat.id.0, config.realm);
+            match password {
+                Some(password) => println!("               password {password} for all seats, shown this once; HA1 in {}", config.secrets.display()),
+                None => println!("               its HA1 stands in {}", config.secrets.display()),
+            }
+            println!("               dial *41 to be ready, *42 not ready, *43 to sign out");
+        }
+    }
+    println!("  records      yihao calls           ({})", config.folders.var.display());
+    println!("  recordings   yihao recording export CALL --to call.wav   ({})", config.folders.recordings.display());
+    println!("  HTTP         http://{}   token in {}", running.http, running.token_file.display());
+}
+
+/// Signals of the system become signals of the node; returns when the node has ended.
+fn wait(running: Running) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut asked = false;
+        let mut look = tokio::time::interval(std::time::Duration::from_millis(200));
+        while !running.is_over() {
+            let end = tokio::select! {
+                _ = terminate.recv() => true,
+                _ = interrupt.recv() => true,
+                _ = hangup.recv() => { running.signal(Signal::Reload); false }
+                _ = look.tick() => false,
+            };
+            if end {
+                running.signal(if asked { Signal::Stop } else { Signal::Drain });
+                asked = true;
+            }
+        }
+        Ok::<(), std::io::Error>(())
+    })?;
+    running.join();
+    Ok(OK)
+}

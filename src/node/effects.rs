@@ -1,0 +1,87 @@
+//! Each effect to its shell: the ledger first, then engine, sockets and askers, in order.
+
+use crate::exchange::Output;
+use crate::sip::endpoint;
+use crate::sip::flow::Transport;
+use crate::sip::transaction::{By, Transmit};
+use crate::types::CallEvent;
+
+use super::run::Control;
+
+impl Control {
+    /// Carries out what the core wants, until it wants nothing more.
+    pub(super) fn perform(&mut self) {
+        let mut refused = Vec::new();
+        while !self.out.is_empty() || !refused.is_empty() {
+            for by in refused.drain(..) {
+                self.feed(crate::exchange::Input::Sip(endpoint::Input::Unsent { by }));
+            }
+            let out = std::mem::take(&mut self.out);
+            self.write_ledger(&out);
+            for output in out {
+                self.obey(output, &mut refused);
+            }
+            for socket in &mut self.udp {
+                socket.udp.flush(&mut refused);
+            }
+        }
+        if let Err(error) = self.watch_sockets() {
+            tracing::error!(%error, "a socket cannot be watched");
+        }
+    }
+
+    /// One write for all rows of the turn, before anything of the turn is sent.
+    fn write_ledger(&mut self, out: &[Output]) {
+        self.rows.clear();
+        self.rows.extend(out.iter().filter_map(|o| match o {
+            Output::Ledger(row) => Some(row.clone()),
+            Output::Send(_) | Output::Close(_) | Output::Resolve { .. } | Output::Media(_) | Output::Reply { .. } => None,
+        }));
+        if self.rows.is_empty() {
+            return;
+        }
+        self.admitted += self.rows.iter().filter(|r| matches!(r.event, CallEvent::Arrived { .. })).count() as u64;
+        self.ledger.append(&self.rows);
+        for watcher in &mut self.watchers {
+            watcher(&self.rows);
+        }
+    }
+
+    fn obey(&mut self, output: Output, refused: &mut Vec<By>) {
+        match output {
+            Output::Ledger(_) => {}
+            Output::Send(transmit) => self.transmit(transmit, refused),
+            Output::Close(connection) => self.streams.close(connection),
+            Output::Resolve { whom, uri, network } => self.resolver.ask(whom, uri, network),
+            Output::Media(command) => self.engine.send(command),
+            Output::Reply { to, reply } => {
+                if let Some(slot) = self.replies.remove(&to) {
+                    // An asker that has gone away needs no answer.
+                    let _gone = slot.send(reply);
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: Transmit, refused: &mut Vec<By>) {
+        match transmit.hop.transport {
+            Transport::Udp => {
+                let v6 = transmit.hop.remote.is_ipv6();
+                let network = transmit.hop.network;
+                let mut sockets = self.udp.iter_mut().map(|s| &mut s.udp);
+                let socket = sockets.find(|u| u.network() == network && u.local().is_ipv6() == v6);
+                let sent = socket.is_some_and(|u| u.send(transmit.hop.remote, transmit.bytes, transmit.by));
+                if !sent {
+                    refused.push(transmit.by);
+                }
+            }
+            Transport::Tcp | Transport::Tls => {
+                if let Err(back) = self.streams.send(transmit) {
+                    refused.push(back.by);
+                }
+            }
+            // Browsers come later; nothing can have come from there.
+            Transport::Ws | Transport::Wss => refused.push(transmit.by),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Figures of the core for the API and for Prometheus.
+
+use crate::api::core::{Counters, Refused};
+use crate::exchange::Exchange;
+use crate::types::Now;
+
+/// INVITEs received, admitted and refused, as the API shows them.
+pub(super) fn counters(exchange: &Exchange, trunk_names: &[String], admitted: u64) -> Counters {
+    let refused: Vec<Refused> = exchange
+        .endpoint()
+        .refused()
+        .iter()
+        .map(|((trunk, why), count)| Refused {
+            trunk: trunk.and_then(|t| trunk_names.get(usize::from(t.0)).cloned()),
+            reason: why.as_str().to_owned(),
+            count: *count,
+        })
+        .collect();
+    let received = admitted + refused.iter().map(|r| r.count).sum::<u64>();
+    Counters { received, admitted, refused }
+}
+
+/// Brings the gauges up to date; called once a second.
+pub(super) fn record(exchange: &Exchange, trunk_names: &[String], admitted: u64, now: Now) {
+    let ports = exchange.endpoint().ports(now);
+    metrics::gauge!("yihao_calls").set(exchange.center().calls() as f64);
+    metrics::gauge!("yihao_legs").set(exchange.endpoint().legs() as f64);
+    metrics::gauge!("yihao_media_ports_free").set(ports.free as f64);
+    metrics::gauge!("yihao_media_ports_in_use").set(ports.in_use as f64);
+    metrics::counter!("yihao_media_ports_pressed_total").absolute(ports.pressed);
+    metrics::counter!("yihao_media_ports_exhausted_total").absolute(ports.exhausted);
+    let counters = counters(exchange, trunk_names, admitted);
+    metrics::counter!("yihao_invites_received_total").absolute(counters.received);
+    metrics::counter!("yihao_invites_admitted_total").absolute(counters.admitted);
+    for refused in counters.refused {
+        let trunk = refused.trunk.unwrap_or_else(|| "unknown".to_owned());
+        metrics::counter!("yihao_invites_refused_total", "trunk" => trunk, "reason" => refused.reason)
+            .absolute(refused.count);
+    }
+}

@@ -1,0 +1,264 @@
+//! The loop: sockets in, endpoint and center, ledger, effects, sockets out. One thread, no hop on the way of a call.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mio::{Events, Interest, Poll, Token};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::core::CoreRequest;
+use crate::center::{self, Reply};
+use crate::exchange::{Exchange, Input, Output};
+use crate::media::engine::{self, Engine};
+use crate::sip::endpoint;
+use crate::sip::transport::certificate::Certificate;
+use crate::sip::transport::stream::{self, Inbox, Streams};
+use crate::sip::transport::udp::Udp;
+use crate::store::ledger::Ledger;
+use crate::types::{Now, ReplyId, Row};
+
+use super::clock::Clock;
+use super::{Signal, Watcher, metrics};
+
+/// The waker's token; sockets have their index plus one.
+pub(super) const WAKE: Token = Token(0);
+/// Longest sleep, so that figures and the ledger's background errors are looked at.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How long calls in progress may go on after `Drain`.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// How long BYEs and sign-offs may take at the very end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// All that the control thread owns.
+pub(super) struct Control {
+    pub(super) poll: Poll,
+    pub(super) clock: Clock,
+    pub(super) udp: Vec<Socket>,
+    pub(super) streams: Streams,
+    pub(super) inbox: Inbox,
+    pub(super) engine: Engine,
+    pub(super) exchange: Exchange,
+    pub(super) ledger: Ledger,
+    pub(super) requests: mpsc::Receiver<CoreRequest>,
+    pub(super) resolved: Receiver<endpoint::Input>,
+    pub(super) resolver: super::start::Resolve,
+    pub(super) signals: Receiver<Signal>,
+    pub(super) watchers_in: Receiver<Watcher>,
+    pub(super) watchers: Vec<Watcher>,
+    pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) trunk_names: Vec<String>,
+    pub(super) disk: super::start::DiskWatch,
+    pub(super) replies: BTreeMap<ReplyId, oneshot::Sender<Reply>>,
+    pub(super) next_reply: u64,
+    pub(super) out: Vec<Output>,
+    pub(super) media_events: Vec<engine::Event>,
+    pub(super) rows: Vec<Row>,
+    pub(super) admitted: u64,
+    pub(super) ending: Option<Ending>,
+}
+
+/// A datagram socket and what the loop remembers of it.
+pub(super) struct Socket {
+    pub(super) udp: Udp,
+    /// More datagrams may wait than were read in the last turn.
+    pub(super) has_more: bool,
+    /// The poll tells when it is writable again.
+    pub(super) awaits_room: bool,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ending {
+    /// Calls may finish until then.
+    Draining(Now),
+    /// Farewells may be answered until then.
+    Leaving(Now),
+}
+
+impl Control {
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(256);
+        self.feed(Input::Sip(endpoint::Input::Begin));
+        self.perform();
+        loop {
+            let sleep = self.sleep();
+            if let Err(error) = self.poll.poll(&mut events, Some(sleep))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "the control loop cannot wait for its sockets");
+            }
+            self.turn(&events);
+            if self.is_over() {
+                return self.close();
+            }
+        }
+    }
+
+    /// Everything that has come, once; then all effects.
+    fn turn(&mut self, events: &Events) {
+        for index in 0..self.udp.len() {
+            if events.iter().any(|e| e.token() == Token(index + 1)) || self.udp[index].has_more {
+                self.receive(index);
+            }
+        }
+        while let Some(event) = self.inbox.try_recv() {
+            self.feed(Input::Sip(from_stream(event)));
+        }
+        self.engine.events(&mut self.media_events);
+        for event in std::mem::take(&mut self.media_events) {
+            self.feed(Input::Media(event));
+        }
+        while let Ok(request) = self.requests.try_recv() {
+            self.on_request(request);
+        }
+        while let Ok(input) = self.resolved.try_recv() {
+            self.feed(Input::Sip(input));
+        }
+        while let Ok(signal) = self.signals.try_recv() {
+            self.on_signal(signal);
+        }
+        self.watchers.extend(self.watchers_in.try_iter());
+        let now = self.clock.now();
+        if self.exchange.deadline().is_some_and(|at| at <= now.mono) {
+            self.feed(Input::Tick);
+        }
+        self.perform();
+        if self.disk.is_due(now) {
+            self.disk.look(now);
+            self.ledger.retry();
+            metrics::record(&self.exchange, &self.trunk_names, self.admitted, now);
+        }
+    }
+
+    fn receive(&mut self, index: usize) {
+        let (clock, exchange, out) = (self.clock, &mut self.exchange, &mut self.out);
+        let read = self.udp[index].udp.receive(|flow, bytes| {
+            let bytes = Bytes::copy_from_slice(bytes);
+            exchange.handle(clock.now(), Input::Sip(endpoint::Input::Message { flow, bytes }), out);
+        });
+        self.udp[index].has_more = read.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a datagram socket cannot be read");
+            false
+        });
+    }
+
+    pub(super) fn feed(&mut self, input: Input) {
+        self.exchange.handle(self.clock.now(), input, &mut self.out);
+    }
+
+    fn on_request(&mut self, request: CoreRequest) {
+        let (input, slot) = match request {
+            CoreRequest::Presence { seat, command, reply } => {
+                (center::Input::Presence { seat, command, reply: Some(self.reply_id()) }, reply)
+            }
+            CoreRequest::Look { reply } => (center::Input::Look { reply: self.reply_id() }, reply),
+            CoreRequest::Counters { reply } => {
+                // An asker that has gone away needs no answer.
+                let _gone = reply.send(metrics::counters(&self.exchange, &self.trunk_names, self.admitted));
+                return;
+            }
+        };
+        self.replies.insert(ReplyId(self.next_reply), slot);
+        self.feed(Input::Command(input));
+    }
+
+    fn reply_id(&mut self) -> ReplyId {
+        self.next_reply += 1;
+        ReplyId(self.next_reply)
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Drain => {
+                tracing::info!(calls = self.exchange.center().calls(), "draining: no new calls");
+                self.feed(Input::Command(center::Input::Drain));
+                self.ending.get_or_insert(Ending::Draining(self.clock.now().after(DRAIN_LIMIT)));
+            }
+            Signal::Stop => {
+                self.feed(Input::Command(center::Input::Drain));
+                self.leave();
+            }
+            Signal::Reload => {
+                if let Some(certificate) = &self.certificate {
+                    match certificate.reload() {
+                        Ok(()) => tracing::info!("certificates were read again"),
+                        Err(error) => tracing::error!(%error, "the old certificates stay"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The last seconds: whoever is left hears of it, carriers learn that we are gone.
+    fn leave(&mut self) {
+        let now = self.clock.now();
+        self.exchange.end_all(now, &mut self.out);
+        self.exchange.unregister(now, &mut self.out);
+        self.ending = Some(Ending::Leaving(now.after(FAREWELL)));
+    }
+
+    fn is_over(&mut self) -> bool {
+        let now = self.clock.now();
+        match self.ending {
+            None => false,
+            Some(Ending::Draining(until)) => {
+                if self.exchange.center().calls() == 0 || until.mono <= now.mono {
+                    self.leave();
+                    self.perform();
+                }
+                false
+            }
+            Some(Ending::Leaving(until)) => until.mono <= now.mono || self.exchange.is_quiet(),
+        }
+    }
+
+    /// How long nothing can happen by itself.
+    fn sleep(&mut self) -> Duration {
+        if self.udp.iter().any(|s| s.has_more) {
+            return Duration::ZERO;
+        }
+        let now = self.clock.now();
+        let due = self.exchange.deadline().map_or(LONGEST_SLEEP, |at| at.since(now.mono));
+        let limit = if self.ending.is_some() { Duration::from_millis(50) } else { LONGEST_SLEEP };
+        // A millisecond more than asked for is lost to rounding in the poll; a timer may be late, never early.
+        due.min(limit)
+    }
+
+    fn close(mut self) {
+        self.engine.shutdown();
+        let mut last = Vec::new();
+        self.engine.events(&mut last);
+        for event in last {
+            self.feed(Input::Media(event));
+        }
+        self.perform();
+        self.ledger.close();
+        tracing::info!("the exchange has ended");
+    }
+
+    /// Waits for writability where a socket is blocked.
+    pub(super) fn watch_sockets(&mut self) -> io::Result<()> {
+        for (index, socket) in self.udp.iter_mut().enumerate() {
+            let blocked = socket.udp.is_blocked();
+            if blocked != socket.awaits_room {
+                let interest = if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+                self.poll.registry().reregister(&mut socket.udp, Token(index + 1), interest)?;
+                socket.awaits_room = blocked;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn from_stream(event: stream::Event) -> endpoint::Input {
+    match event {
+        stream::Event::Opened { flow, identities } => endpoint::Input::Opened { flow, identities },
+        stream::Event::Message { flow, bytes } => endpoint::Input::Message { flow, bytes },
+        stream::Event::Closed { connection } => endpoint::Input::Closed { connection },
+        stream::Event::Unsent { by } => endpoint::Input::Unsent { by },
+    }
+}

@@ -1,0 +1,394 @@
+//! Starting a node, part after part; whatever is missing ends the start with one message that says what to do.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mio::{Interest, Poll, Token, Waker};
+use rand::RngCore;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::api;
+use crate::center::{self, Center};
+use crate::config::secrets::Secrets;
+use crate::config::{Config, DiskFull, Network};
+use crate::dialplan::Plan;
+use crate::exchange::Exchange;
+use crate::media::engine::prompt::Prompts;
+use crate::media::engine::{Engine, EngineConfig, NetworkPorts};
+use crate::media::ports::PortPool;
+use crate::observability;
+use crate::sip::endpoint::{self, Endpoint, Named};
+use crate::sip::flow::Transport;
+use crate::sip::message::Uri;
+use crate::sip::transport::certificate::{self, Certificate};
+use crate::sip::transport::stream::{self, Inbox, Listen, Streams};
+use crate::sip::transport::udp::Udp;
+use crate::store::{self, Store};
+use crate::types::{IdBase, MediaPort, NetworkId, Now};
+
+use super::clock::{self, Clock};
+use super::run::{Control, Socket, WAKE};
+use super::Running;
+
+/// Signals and watchers that may wait for the next turn of the loop.
+const SIGNALS: usize = 16;
+/// Look-ups whose answers may wait.
+const LOOKUPS: usize = 256;
+/// How long tailed ledger segments are kept, days.
+const LEDGER_DAYS: u32 = 7;
+
+/// A function that wakes the control thread.
+pub(super) type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Starts a node and gives its handle. Nothing is left running when it fails.
+///
+/// # Errors
+/// What could not be had (port, folder, certificate, prompt) and what to do about it.
+pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Running> {
+    let clock = Clock::start();
+    let metrics = observability::install_metrics().context("figures cannot be kept")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("yihao-io")
+        .enable_all()
+        .build()
+        .context("no threads can be started")?;
+    let poll = Poll::new().context("the control loop cannot be made")?;
+    let waker = Arc::new(Waker::new(poll.registry(), WAKE).context("the control loop cannot be made")?);
+    let wake: Wake = Arc::new(move || {
+        // It fails only when the loop is gone.
+        let _gone = waker.wake();
+    });
+
+    make_folder(&config.folders.var)?;
+    let epoch_s = u32::try_from(clock::wall().0 / 1_000).unwrap_or(u32::MAX);
+    let ids = IdBase { node: 0, epoch_s };
+    let ledger_config = store::ledger::Config::new(config.folders.ledger(), &plan.deployment);
+    let (ledger, recovered) = store::ledger::Ledger::open(ledger_config, ids, clock::wall())
+        .with_context(|| format!("the ledger in {} cannot be opened", config.folders.ledger().display()))?;
+    if !recovered.closed.is_empty() {
+        tracing::warn!(calls = recovered.closed.len(), "calls of the last run were cut by its end; their books are closed");
+    }
+    let store = runtime
+        .block_on(Store::open(&config.folders.database()))
+        .with_context(|| format!("the records in {} cannot be opened", config.folders.database().display()))?;
+
+    let (engine, ports) = start_engine(config, &plan, &wake)?;
+    let (mut sockets, streams, inbox, certificate, listeners) = listen(config, &runtime, &wake)?;
+    for (index, socket) in sockets.iter_mut().enumerate() {
+        poll.registry()
+            .register(&mut socket.udp, Token(index + 1), Interest::READABLE)
+            .context("a datagram socket cannot be watched")?;
+    }
+
+    let token = api::Token::new(random());
+    let token_file = config.folders.var.join("token");
+    token.save(&token_file).with_context(|| format!("{} cannot be written", token_file.display()))?;
+    let http = api::bind(&api::Config { listen: config.http.listen, ..api::Config::default() })?;
+    let http_at = http.local_addr().context("the HTTP listener has no address")?;
+
+    let endpoint = make_endpoint(config, &plan, secrets, &listeners, ports, ids);
+    let center_config = center::Config { max_calls: config.limits.calls as usize, ..center::Config::default() };
+    let center = Center::new(Arc::clone(&plan), center_config, ids);
+    let (signals, signals_in) = sync_channel(SIGNALS);
+    let (watchers, watchers_in) = sync_channel(SIGNALS);
+    let (lookups, resolved) = sync_channel(LOOKUPS);
+    let (core, requests) = api::core::CoreHandle::new(Arc::clone(&wake));
+    let offices = Offices::open(&runtime, config, core, store, token, metrics, http);
+    let control = Control {
+        poll,
+        clock,
+        udp: sockets,
+        streams,
+        inbox,
+        engine,
+        exchange: Exchange::new(endpoint, center),
+        ledger,
+        requests,
+        resolved,
+        resolver: Resolve::new(&runtime, lookups, Arc::clone(&wake)),
+        signals: signals_in,
+        watchers_in,
+        watchers: Vec::new(),
+        certificate,
+        trunk_names: plan.trunks.iter().map(|t| t.name.clone()).collect(),
+        disk: DiskWatch::new(config),
+        replies: BTreeMap::new(),
+        next_reply: 0,
+        out: Vec::new(),
+        media_events: Vec::new(),
+        rows: Vec::new(),
+        admitted: 0,
+        ending: None,
+    };
+    let thread = std::thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || {
+            control.run();
+            offices.close(&runtime);
+        })
+        .context("no threads can be started")?;
+    let listeners = listeners.into_iter().map(|l| (l.transport, l.address)).collect();
+    Ok(Running { listeners, http: http_at, token_file, signals, wake, control: thread, watchers })
+}
+
+/// A listener as bound.
+struct Bound {
+    network: usize,
+    transport: Transport,
+    address: SocketAddr,
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path)
+        .with_context(|| format!("the folder {} cannot be made; choose another with --var", path.display()))
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+}
+
+fn start_engine(config: &Config, plan: &Plan, wake: &Wake) -> Result<(Engine, Vec<MediaPort>)> {
+    let prompts = Prompts::load(&config.folders.prompts, plan.prompts())
+        .with_context(|| format!("prompts are missing in {}; `make prompts` makes them", config.folders.prompts.display()))?;
+    let mut engine = EngineConfig::new(Arc::new(prompts), config.folders.recordings.clone(), Arc::clone(wake));
+    engine.workers = config.media.workers;
+    engine.pin = config.media.pin;
+    for (index, network) in config.networks.iter().enumerate() {
+        for v6 in [false, true] {
+            if let Some(bind) = network.media_address(v6) {
+                engine.networks.push(NetworkPorts {
+                    network: network_id(index),
+                    bind,
+                    first_port: network.rtp.first,
+                    last_port: network.rtp.last,
+                    pairs: None,
+                });
+            }
+        }
+    }
+    Ok(Engine::start(engine)?)
+}
+
+fn network_id(index: usize) -> NetworkId {
+    NetworkId(u8::try_from(index).expect("the configuration allows 16 networks"))
+}
+
+type Listening = (Vec<Socket>, Streams, Inbox, Option<Arc<Certificate>>, Vec<Bound>);
+
+fn listen(config: &Config, runtime: &Runtime, wake: &Wake) -> Result<Listening> {
+    let settings = stream::Settings {
+        max_connections: config.limits.connections as usize,
+        max_per_address: config.limits.connections_per_address as usize,
+        ..stream::Settings::default()
+    };
+    let (streams, inbox) = Streams::start(runtime.handle(), settings, Arc::clone(wake));
+    let wants_tls = config.networks.iter().any(|n| !n.tls.is_empty());
+    let certificate = if wants_tls { Some(Arc::new(load_certificate(config)?)) } else { None };
+    let (mut sockets, mut bound) = (Vec::new(), Vec::new());
+    for (index, network) in config.networks.iter().enumerate() {
+        for address in &network.udp {
+            let udp = Udp::bind(network_id(index), *address, network.dscp_signalling)?;
+            bound.push(Bound { network: index, transport: Transport::Udp, address: udp.local() });
+            sockets.push(Socket { udp, has_more: false, awaits_room: false });
+        }
+        let streamed = network.tcp.iter().map(|a| (Transport::Tcp, a)).chain(network.tls.iter().map(|a| (Transport::Tls, a)));
+        for (transport, address) in streamed {
+            let certificate = certificate.clone().filter(|_| transport == Transport::Tls);
+            let listen = Listen { network: network_id(index), transport, address: *address, certificate };
+            let address = streams.listen(listen)?;
+            bound.push(Bound { network: index, transport, address });
+        }
+    }
+    Ok((sockets, streams, inbox, certificate, bound))
+}
+
+fn load_certificate(config: &Config) -> Result<Certificate> {
+    let (certificate, key) = match &config.tls.identity {
+        Some(identity) => (identity.certificate.clone(), identity.key.clone()),
+        None => {
+            let mut names = vec!["localhost".to_owned()];
+            names.extend(config.networks.iter().flat_map(Network::listeners).map(|a| a.ip().to_string()));
+            names.sort();
+            names.dedup();
+            let folder = config.folders.certificates();
+            make_folder(&folder)?;
+            certificate::self_signed(&folder, &names)?
+        }
+    };
+    let files = certificate::Files {
+        certificate,
+        key,
+        client_ca: config.tls.client_ca.clone(),
+        trusted_ca: config.tls.client_ca.clone(),
+        trusts_loopback: true,
+    };
+    Ok(Certificate::load(files)?)
+}
+
+fn make_endpoint(
+    config: &Config,
+    plan: &Arc<Plan>,
+    secrets: &Secrets,
+    listeners: &[Bound],
+    ports: Vec<MediaPort>,
+    ids: IdBase,
+) -> Endpoint {
+    let networks = config.networks.iter().enumerate().map(|(index, network)| endpoint::Network {
+        name: network.name.clone(),
+        listeners: listeners.iter().filter(|l| l.network == index).map(|l| (l.transport, l.address)).collect(),
+        advertised_v4: network.advertised(false),
+        advertised_v6: network.advertised(true),
+    });
+    let endpoint_config = endpoint::Config {
+        networks: networks.collect(),
+        realm: config.realm.clone(),
+        t1: Duration::from_millis(config.timers.t1_ms.into()),
+        t2: Duration::from_millis(config.timers.t2_ms.into()),
+        t4: Duration::from_millis(config.timers.t4_ms.into()),
+        session_expires_s: config.timers.session_expires_s,
+        min_se_s: config.timers.min_se_s,
+        min_registration_s: config.timers.register_min_s,
+        max_registration_s: config.timers.register_max_s,
+        max_legs: config.limits.calls as usize * 2,
+        max_calls_per_s: config.limits.calls_per_s,
+        ..endpoint::Config::default()
+    };
+    let secrets = endpoint::Secrets {
+        seats: secrets.seats.clone(),
+        trunks: secrets.trunks.iter().map(|(name, p)| (name.clone(), p.reveal().to_owned())).collect(),
+    };
+    Endpoint::new(endpoint_config, Arc::clone(plan), secrets, PortPool::new(ports), ids.legs_of_endpoint(), random())
+}
+
+/// The parts that run beside the control thread on the tokio runtime: the tailer of the ledger and the HTTP interface.
+struct Offices {
+    stop: watch::Sender<bool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    store: Store,
+}
+
+impl Offices {
+    fn open(
+        runtime: &Runtime,
+        config: &Config,
+        core: api::core::CoreHandle,
+        store: Store,
+        token: api::Token,
+        metrics: api::Metrics,
+        http: std::net::TcpListener,
+    ) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let tailer = store::Tailer::new(store.clone(), config.folders.ledger(), 0, LEDGER_DAYS);
+        let tail = runtime.spawn(tailer.run(stopped.clone()));
+        let api_config = api::Config { listen: config.http.listen, ..api::Config::default() };
+        let shared = api::Shared::new(api_config, core, store.clone(), token, metrics);
+        shared.ready().store(true, std::sync::atomic::Ordering::Release);
+        let serve = runtime.spawn(async move {
+            if let Err(error) = api::serve(http, shared, stopped).await {
+                tracing::error!(%error, "the HTTP interface has ended");
+            }
+        });
+        Self { stop, tasks: vec![tail, serve], store }
+    }
+
+    /// Lets both finish: the database follows the ledger to its end.
+    fn close(self, runtime: &Runtime) {
+        // Nobody listens any more only when both have ended already.
+        let _ended = self.stop.send(true);
+        runtime.block_on(async {
+            for task in self.tasks {
+                if tokio::time::timeout(Duration::from_secs(6), task).await.is_err() {
+                    tracing::warn!("a task did not end in time");
+                }
+            }
+            self.store.close().await;
+        });
+    }
+}
+
+/// Looks names up on the runtime and hands the answers to the control thread.
+pub(super) struct Resolve {
+    runtime: tokio::runtime::Handle,
+    tasks: tokio::task::JoinSet<()>,
+    answers: SyncSender<endpoint::Input>,
+    wake: Wake,
+}
+
+impl Resolve {
+    fn new(runtime: &Runtime, answers: SyncSender<endpoint::Input>, wake: Wake) -> Self {
+        Self { runtime: runtime.handle().clone(), tasks: tokio::task::JoinSet::new(), answers, wake }
+    }
+
+    pub(super) fn ask(&mut self, whom: Named, uri: Uri, network: NetworkId) {
+        while self.tasks.try_join_next().is_some() {}
+        let (answers, wake) = (self.answers.clone(), Arc::clone(&self.wake));
+        self.tasks.spawn_on(
+            async move {
+                let hops = look_up(&uri, network).await;
+                // A full line means that the loop is stuck: the trunk asks again by its own timer.
+                let _full = answers.try_send(endpoint::Input::Resolved { whom, hops });
+                wake();
+            },
+            &self.runtime,
+        );
+    }
+}
+
+async fn look_up(uri: &Uri, network: NetworkId) -> Vec<crate::sip::flow::Hop> {
+    let transport = uri.param("transport").and_then(Transport::parse).unwrap_or(Transport::Udp);
+    let port = uri.port().unwrap_or_else(|| transport.default_port());
+    match tokio::time::timeout(Duration::from_secs(5), tokio::net::lookup_host((uri.host(), port))).await {
+        Ok(Ok(found)) => found.map(|remote| crate::sip::flow::Hop::to(network, transport, remote)).collect(),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
+/// Looks once a second whether there is room for recordings.
+pub(super) struct DiskWatch {
+    folder: std::path::PathBuf,
+    least_bytes: u64,
+    refuses: bool,
+    next: Option<Now>,
+    full: bool,
+}
+
+impl DiskWatch {
+    fn new(config: &Config) -> Self {
+        Self {
+            folder: config.folders.recordings.clone(),
+            least_bytes: u64::from(config.recording.min_free_mb) << 20,
+            refuses: config.recording.disk_full == DiskFull::Refuse,
+            next: None,
+            full: false,
+        }
+    }
+
+    pub(super) fn is_due(&self, now: Now) -> bool {
+        self.next.is_none_or(|at| at.mono <= now.mono)
+    }
+
+    pub(super) fn look(&mut self, now: Now) {
+        self.next = Some(now.after(Duration::from_secs(1)));
+        let free = nix::sys::statvfs::statvfs(&self.folder).map(|s| s.blocks_available() * s.fragment_size());
+        let full = free.is_ok_and(|free| free < self.least_bytes);
+        if full && !self.full {
+            tracing::error!(folder = %self.folder.display(), "the disk has too little room for recordings: free space");
+        }
+        self.full = full;
+        metrics::gauge!("yihao_recording_disk_full").set(f64::from(u8::from(full)));
+    }
+
+    /// Whether new calls are refused for want of room.
+    pub(super) fn refuses_calls(&self) -> bool {
+        self.full && self.refuses
+    }
+}
