@@ -92,11 +92,12 @@ pub(super) fn open(config: Config, ids: IdBase, now: Wall) -> Result<(Ledger, Re
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io_error)?;
     let lock = lock(&folder)?;
     let last = last_segment(&folder)?;
-    let file = segment::preallocate(&folder, last.number + 1, config.segment_bytes).map_err(|e| match e.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+    let file = segment::preallocate(&folder, last.number + 1, config.segment_bytes).map_err(|e| {
+        if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             OpenError::NoSpace { folder: folder.clone(), bytes: config.segment_bytes }
+        } else {
+            io_error(e)
         }
-        _ => io_error(e),
     })?;
     let file = Arc::new(file);
     let short_of_space = Arc::new(AtomicBool::new(false));

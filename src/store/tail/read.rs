@@ -40,7 +40,7 @@ struct Segment {
 }
 
 impl Segment {
-    fn from_its_start(self) -> (Self, Position) {
+    fn at_its_start(self) -> (Self, Position) {
         let start = self.start;
         (self, start)
     }
@@ -73,7 +73,7 @@ pub(super) fn batch(folder: &Path, from: Option<Position>) -> io::Result<Option<
 fn place(folder: &Path, numbers: &[u64], from: Option<Position>) -> io::Result<Option<(Segment, Position)>> {
     let all = || numbers.iter().copied();
     let Some(from) = from else {
-        return Ok(first_begun(folder, all())?.map(Segment::from_its_start));
+        return Ok(first_begun(folder, all())?.map(Segment::at_its_start));
     };
     match begun_segment(folder, from.segment)? {
         Some(segment) if segment.start.epoch_s == from.epoch_s => return Ok(Some((segment, from))),
@@ -81,14 +81,14 @@ fn place(folder: &Path, numbers: &[u64], from: Option<Position>) -> io::Result<O
         // Removed by hand: go on behind it.
         None => {
             if let Some(segment) = first_begun(folder, all().filter(|n| *n > from.segment))? {
-                return Ok(Some(segment.from_its_start()));
+                return Ok(Some(segment.at_its_start()));
             }
         }
     }
     // The folder holds another ledger than the one that was copied: all of it is new.
     Ok(first_begun(folder, all())?.map(|segment| {
         tracing::warn!("the ledger is not the one copied so far; copying it from its beginning");
-        segment.from_its_start()
+        segment.at_its_start()
     }))
 }
 
