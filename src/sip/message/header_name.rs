@@ -188,7 +188,7 @@ const fn slot(name: &[u8]) -> usize {
         (letter | 0x20) as usize
     }
     let (first, middle, last) = (lower(name[0]), lower(name[name.len() / 2]), lower(name[name.len() - 1]));
-    (name.len() * 54 + first * 21 + middle * 3 + last * 1) % SLOTS
+    (name.len() * 54 + first * 21 + middle * 3 + last) % SLOTS
 }
 
 /// Known names by [`slot`]; a name whose slot is taken stands in the next free one. Every header of every message is

@@ -64,7 +64,7 @@ impl Params {
         self.text.extend(name.chars().filter(|c| c.is_ascii() && scan::is_token(*c as u8)));
         let Some(value) = value else { return };
         self.text.push('=');
-        let plain = !value.is_empty() && value.bytes().all(is_value);
+        let plain = !value.is_empty() && value.bytes().all(scan::is_value);
         let quoted = value.starts_with('"') && scan::quoted_end(value.as_bytes(), 0) == Some(value.len());
         if plain || quoted {
             self.text.push_str(value);
@@ -110,11 +110,6 @@ impl HeaderValue for Params {
     }
 }
 
-/// Whether a byte may stand in an unquoted value: more than RFC 3261 gen-value, less than would end it.
-fn is_value(byte: u8) -> bool {
-    byte > b' ' && byte != 0x7f && !matches!(byte, b';' | b',' | b'"' | b'<' | b'>')
-}
-
 /// Parameters as slices, without allocation.
 pub(crate) struct Raw<'a> {
     rest: &'a [u8],
@@ -140,7 +135,7 @@ impl<'a> Raw<'a> {
         let rest = scan::trim_start(rest);
         let end = match rest.first() {
             Some(b'"') => scan::quoted_end(rest, 0).ok_or(MALFORMED)?,
-            _ => rest.iter().position(|&b| !is_value(b)).unwrap_or(rest.len()),
+            _ => rest.iter().position(|&b| !scan::is_value(b)).unwrap_or(rest.len()),
         };
         let (value, rest) = rest.split_at(end);
         self.rest = scan::trim_start(rest);

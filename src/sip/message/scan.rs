@@ -51,16 +51,48 @@ pub(crate) const fn is_blank(byte: u8) -> bool {
 
 /// Whether a byte may stand in a token (RFC 3261 25.1).
 pub(crate) const fn is_token(byte: u8) -> bool {
-    TOKEN[byte as usize]
+    CLASS[byte as usize] & TOKEN != 0
 }
 
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
+/// Whether a byte may stand in an unquoted parameter value: more than RFC 3261 gen-value, less than would end it.
+pub(crate) const fn is_value(byte: u8) -> bool {
+    CLASS[byte as usize] & VALUE != 0
+}
+
+/// Whether a byte may stand in a host name or an IPv4 address; `_` is no letter of DNS, yet in use.
+pub(crate) const fn is_host(byte: u8) -> bool {
+    CLASS[byte as usize] & HOST != 0
+}
+
+/// Whether a byte may stand anywhere in a URI: no blank, no control, nothing that would end it in angle brackets.
+pub(crate) const fn is_uri(byte: u8) -> bool {
+    CLASS[byte as usize] & URI != 0
+}
+
+const TOKEN: u8 = 1;
+const VALUE: u8 = 2;
+const HOST: u8 = 4;
+const URI: u8 = 8;
+
+/// Which classes each byte belongs to: one look instead of a chain of comparisons for every byte of a message.
+const CLASS: [u8; 256] = {
+    let mut table = [0; 256];
     let mut i = 0;
     while i < 256 {
         let b = i as u8;
-        table[i] = b.is_ascii_alphanumeric()
-            || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_') {
+            table[i] |= TOKEN | HOST;
+        }
+        if matches!(b, b'!' | b'%' | b'*' | b'+' | b'`' | b'\'' | b'~') {
+            table[i] |= TOKEN;
+        }
+        let printed = b > b' ' && b != 0x7f;
+        if printed && !matches!(b, b';' | b',' | b'"' | b'<' | b'>') {
+            table[i] |= VALUE;
+        }
+        if printed && !matches!(b, b'"' | b'<' | b'>') {
+            table[i] |= URI;
+        }
         i += 1;
     }
     table

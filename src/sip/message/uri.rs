@@ -223,10 +223,8 @@ impl Uri {
 
     /// Finds the parts without allocation; refuses everything that [`Uri::parse`] refuses.
     pub(crate) fn check(bytes: &[u8]) -> Result<Marks, HeaderError> {
-        let is_bad = |b: u8| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f);
-        // No early return in the loop: the compiler looks at many bytes at a time.
-        let any_bad = bytes.iter().fold(false, |bad, &b| bad | is_bad(b));
-        if bytes.len() > scan::MAX_MESSAGE_BYTES || any_bad || str::from_utf8(bytes).is_err() {
+        let fits = bytes.len() <= scan::MAX_MESSAGE_BYTES && bytes.iter().all(|&b| scan::is_uri(b));
+        if !fits || str::from_utf8(bytes).is_err() {
             return Err(MALFORMED);
         }
         let colon = scan::find(bytes, b':').ok_or(MALFORMED)?;
@@ -313,8 +311,7 @@ pub(crate) fn host_end(bytes: &[u8]) -> Option<usize> {
         str::from_utf8(&bytes[1..end]).ok()?.parse::<Ipv6Addr>().ok()?;
         return Some(end + 1);
     }
-    let is_host = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    let end = bytes.iter().position(|b| !is_host(b)).unwrap_or(bytes.len());
+    let end = bytes.iter().position(|&b| !scan::is_host(b)).unwrap_or(bytes.len());
     (end > 0).then_some(end)
 }
 
