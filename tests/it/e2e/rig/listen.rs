@@ -1,0 +1,194 @@
+//! The ear: which tone stands out, are there gaps, is it the prompt.
+
+use std::f64::consts::TAU;
+
+use super::wav::Wav;
+
+/// By how much the expected tone stands above every other, in dB.
+const MARGIN_DB: f64 = 20.0;
+/// Longest gap in milliseconds.
+const GAP_MS: usize = 40;
+/// A frame is part of a gap when it is quieter than the typical frame by this factor (12 dB).
+const QUIET: f64 = 4.0;
+
+/// One channel of something that was heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sound<'a> {
+    rate: u32,
+    samples: &'a [i16],
+}
+
+impl<'a> Sound<'a> {
+    /// A channel, without its first and last milliseconds: calls begin and end in the middle of packets.
+    pub(crate) fn of(wav: &'a Wav, channel: usize, trim_ms: usize) -> Self {
+        let samples = &wav.channels[channel];
+        let trim = trim_ms * wav.rate as usize / 1000;
+        let end = samples.len().saturating_sub(trim);
+        Self { rate: wav.rate, samples: &samples[trim.min(end)..end] }
+    }
+
+    /// Only this tone, by 20 dB, in every half second.
+    pub(crate) fn is_tone(self, hertz: f64) -> Result<(), String> {
+        let window = self.rate as usize / 2;
+        if self.samples.len() < window {
+            return Err(format!("only {} ms of sound", self.samples.len() * 1000 / self.rate as usize));
+        }
+        for (n, part) in self.samples.chunks_exact(window).enumerate() {
+            let tone = level_db(part, self.rate, hertz);
+            let (other, level) = strongest_other(part, self.rate, hertz);
+            if tone < -40.0 || tone - level < MARGIN_DB {
+                let at = n * 500;
+                return Err(format!("at {at} ms {hertz} Hz has {tone:.1} dB, and {other} Hz has {level:.1} dB"));
+            }
+        }
+        Ok(())
+    }
+
+    /// No gap over 40 ms.
+    pub(crate) fn has_no_gap(self) -> Result<(), String> {
+        let longest = self.longest_gap_ms();
+        if longest > GAP_MS { Err(format!("a gap of {longest} ms")) } else { Ok(()) }
+    }
+
+    /// The longest gap in milliseconds, in steps of 5.
+    pub(crate) fn longest_gap_ms(self) -> usize {
+        let frame = self.rate as usize / 200;
+        let levels: Vec<f64> = self.samples.chunks_exact(frame).map(rms).collect();
+        let mut sorted = levels.clone();
+        sorted.sort_by(f64::total_cmp);
+        let Some(typical) = sorted.get(sorted.len() / 2) else { return usize::MAX };
+        if *typical < 50.0 {
+            return usize::MAX;
+        }
+        let (mut run, mut longest) = (0, 0);
+        for level in levels {
+            run = if level < typical / QUIET { run + 1 } else { 0 };
+            longest = longest.max(run);
+        }
+        longest * 5
+    }
+
+    /// How well it holds `prompt`, from 0 to 1: the best normalised correlation of the prompt's beginning at any place.
+    pub(crate) fn likeness(self, prompt: &Wav) -> f64 {
+        assert_eq!(prompt.rate, self.rate, "both at one rate");
+        let wanted = &prompt.channels[0];
+        let size = (2 * self.rate as usize).min(wanted.len()).min(self.samples.len());
+        let wanted = &wanted[..size];
+        let own = energy(wanted);
+        let mut heard = energy(&self.samples[..size]);
+        let mut best = 0.0f64;
+        for at in 0..=self.samples.len() - size {
+            let part = &self.samples[at..at + size];
+            if at > 0 {
+                heard += square(part[size - 1]) - square(self.samples[at - 1]);
+            }
+            // Every fourth sample tells enough, and the sum costs a quarter.
+            let sum: f64 = part.iter().zip(wanted).step_by(4).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            best = best.max(4.0 * sum / (own * heard).sqrt().max(1.0));
+        }
+        best
+    }
+}
+
+/// Level of one frequency over the whole, dB below full scale: Goertzel's algorithm behind a Hann window.
+pub(crate) fn level_db(samples: &[i16], rate: u32, hertz: f64) -> f64 {
+    let count = samples.len() as f64;
+    let turn = 2.0 * (TAU * hertz / f64::from(rate)).cos();
+    let (mut last, mut before) = (0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let window = 0.5 - 0.5 * (TAU * n as f64 / count).cos();
+        let next = f64::from(*sample) * window + turn * last - before;
+        (before, last) = (last, next);
+    }
+    let power = (last * last + before * before - turn * last * before).max(1e-9);
+    20.0 * (4.0 * power.sqrt() / count / 32_768.0).log10()
+}
+
+/// The strongest frequency of 200 to 3600 Hz that is not the one expected.
+fn strongest_other(samples: &[i16], rate: u32, expected: f64) -> (f64, f64) {
+    (20..=360)
+        .map(|n| f64::from(n) * 10.0)
+        .filter(|hertz| (hertz - expected).abs() > 50.0)
+        .map(|hertz| (hertz, level_db(samples, rate, hertz)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .expect("there are other frequencies")
+}
+
+fn square(sample: i16) -> f64 {
+    f64::from(sample) * f64::from(sample)
+}
+
+fn energy(samples: &[i16]) -> f64 {
+    samples.iter().map(|s| square(*s)).sum()
+}
+
+fn rms(samples: &[i16]) -> f64 {
+    (energy(samples) / samples.len() as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tone;
+    use super::*;
+
+    fn heard(hertz: f64) -> Wav {
+        Wav::mono(8000, tone::samples(hertz, 8000, 2.0))
+    }
+
+    fn judge(wav: &Wav, hertz: f64) -> Result<(), String> {
+        Sound::of(wav, 0, 0).is_tone(hertz)
+    }
+
+    #[test]
+    fn a_tone_is_itself_and_no_other() {
+        for hertz in [tone::CALLER, tone::SEAT, tone::OTHER_SEAT, tone::MUSIC] {
+            assert_eq!(judge(&heard(hertz), hertz), Ok(()));
+        }
+        assert!(judge(&heard(tone::CALLER), tone::SEAT).is_err());
+        let silence = Wav::mono(8000, vec![0; 16_000]);
+        assert!(judge(&silence, tone::SEAT).is_err());
+        assert!(Sound::of(&silence, 0, 0).has_no_gap().is_err());
+    }
+
+    #[test]
+    fn a_second_tone_of_a_tenth_is_noticed() {
+        let mut both = heard(tone::CALLER);
+        for (sample, other) in both.channels[0].iter_mut().zip(tone::samples(tone::SEAT, 8000, 2.0)) {
+            *sample += other / 8;
+        }
+        assert!(judge(&both, tone::CALLER).unwrap_err().contains("1020"), "18 dB below is too loud");
+        let mut soft = heard(tone::CALLER);
+        for (sample, other) in soft.channels[0].iter_mut().zip(tone::samples(tone::SEAT, 8000, 2.0)) {
+            *sample += other / 20;
+        }
+        assert_eq!(judge(&soft, tone::CALLER), Ok(()), "26 dB below is allowed");
+    }
+
+    #[test]
+    fn gaps_are_measured() {
+        for (ms, longest) in [(0, 0), (40, 40), (60, 60)] {
+            let mut wav = heard(tone::SEAT);
+            wav.channels[0][8000..8000 + ms * 8].fill(0);
+            assert_eq!(Sound::of(&wav, 0, 0).longest_gap_ms(), longest);
+            assert_eq!(Sound::of(&wav, 0, 0).has_no_gap().is_ok(), ms <= 40);
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_found_and_another_is_not() {
+        let noise = |seed: u32| {
+            let mut state = seed;
+            let next = |_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 18) as i16 - 8192
+            };
+            (0..16_000).map(next).collect::<Vec<i16>>()
+        };
+        let prompt = Wav::mono(8000, noise(1));
+        let mut with = vec![0; 900];
+        with.extend(noise(1));
+        let with = Wav::mono(8000, with);
+        assert!(Sound::of(&with, 0, 0).likeness(&prompt) > 0.9);
+        assert!(Sound::of(&with, 0, 0).likeness(&Wav::mono(8000, noise(2))) < 0.2);
+    }
+}

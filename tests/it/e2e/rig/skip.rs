@@ -1,0 +1,59 @@
+//! Tools that may be missing: a test without its tool is skipped aloud, and in CI it fails.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A program that nobody here wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// SIPp: signalling and counts.
+    Sipp,
+    /// pjsua2 with Python: what is heard.
+    Pjsua,
+    /// baresip: a second opinion on both.
+    Baresip,
+    /// IPv6 on the loopback interface.
+    Ipv6,
+}
+
+impl Tool {
+    fn is_there(self) -> bool {
+        match self {
+            Self::Sipp => runs(Command::new("sipp").arg("-v")),
+            Self::Pjsua => runs(Command::new(pjsua_python()).args(["-c", "import pjsua2"])),
+            Self::Baresip => runs(Command::new("baresip").arg("-h")),
+            Self::Ipv6 => std::net::UdpSocket::bind("[::1]:0").is_ok(),
+        }
+    }
+}
+
+/// Whether all tools are there. Otherwise the test says so and returns.
+pub(crate) fn have(tools: &[Tool]) -> bool {
+    let Some(missing) = tools.iter().find(|tool| !tool.is_there()) else { return true };
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    assert!(std::env::var_os("YIHAO_CI").is_none(), "{test}: {missing:?} is missing, and in CI nothing may be skipped");
+    eprintln!("SKIPPED {test}: {missing:?} is missing");
+    if let Some(path) = std::env::var_os("YIHAO_SKIPS") {
+        let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+        writeln!(file, "{test}: {missing:?} is missing").unwrap();
+    }
+    false
+}
+
+/// Starts and ends; whatever it says.
+fn runs(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| {
+        // SIPp leaves with 99 after printing its version.
+        status.success() || status.code() == Some(99)
+    })
+}
+
+/// Python with pjsua2, as `tests/setup.sh` makes it.
+pub(crate) fn pjsua_python() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    target.join("tools/pjsua2/bin/python")
+}
