@@ -53,7 +53,11 @@ fn the_rollover_count_goes_on_under_another_key() {
     talk(&mut a, &mut b, 10, 200_000);
     a.rekey(&key(3, CryptoSuite::Aes128Sha1_80), &key(4, CryptoSuite::Aes128Sha1_80)).unwrap();
     b.rekey(&key(4, CryptoSuite::Aes128Sha1_80), &key(3, CryptoSuite::Aes128Sha1_80)).unwrap();
-    talk(&mut a, &mut b, 200_010, 70_000);
+    let mut late = Srtp::new(&key(4, CryptoSuite::Aes128Sha1_80), &key(3, CryptoSuite::Aes128Sha1_80)).unwrap();
+    let sealed = a.protect_rtp(&packet(7, 200_010)).unwrap();
+    assert!(late.unprotect_rtp(&sealed).is_err(), "the count is part of the signature and is not zero");
+    assert!(b.unprotect_rtp(&sealed).is_ok());
+    talk(&mut a, &mut b, 200_011, 70_000);
 }
 
 #[test]
