@@ -259,8 +259,8 @@ impl Engine {
     /// Carries out an order, in the order of sending for each call. Never blocks and never loses one.
     pub fn send(&mut self, command: Command) {
         match &command {
-            Command::Open { leg, call, port } => return self.open(*leg, *call, *port),
-            Command::Move { leg, to_worker, call } => return self.relocate(*leg, *to_worker, *call),
+            Command::Open { leg, call, port } => self.open(*leg, *call, *port),
+            Command::Move { leg, to_worker, call } => self.relocate(*leg, *to_worker, *call),
             Command::Hear { call, .. } | Command::Record { call, .. } | Command::EndRecording { call } => {
                 if let Some((worker, _)) = self.calls.get(call).copied() {
                     self.post(worker).send(Order::Command(command));

@@ -146,17 +146,24 @@ fn thread_time(thread: i32) -> Result<Duration> {
     Ok(Duration::new(time.tv_sec() as u64, time.tv_nsec() as u32))
 }
 
-/// Threads of this process by name.
+/// Threads of this process by name. A thread gives itself its name, so a new one is waited for.
 fn threads(names: &[&str]) -> Result<Vec<i32>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc/self/task")? {
-        let entry = entry?;
-        let name = std::fs::read_to_string(entry.path().join("comm"))?;
-        if names.contains(&name.trim_end()) {
-            found.push(entry.file_name().to_string_lossy().parse()?);
+    let begin = now_ns();
+    while now_ns() - begin < 10_000_000_000 {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir("/proc/self/task")? {
+            let entry = entry?;
+            let name = std::fs::read_to_string(entry.path().join("comm"))?;
+            if names.contains(&name.trim_end()) {
+                found.push(entry.file_name().to_string_lossy().parse()?);
+            }
         }
+        if found.len() == names.len() {
+            return Ok(found);
+        }
+        std::thread::yield_now();
     }
-    if found.len() == names.len() { Ok(found) } else { bail!("threads {names:?} are not all there") }
+    bail!("threads {names:?} are not all there")
 }
 
 fn pin(core: usize) {
@@ -182,11 +189,7 @@ fn bare(calls: usize, seconds: Duration) -> Result<Row> {
         let stop = stop.clone();
         move || bare_loop(&sockets, &stop)
     })?;
-    let thread = loop {
-        if let Ok(found) = threads(&["bare"]) {
-            break found;
-        }
-    };
+    let thread = threads(&["bare"])?;
     let row = parties.talk(&ports, &thread, calls);
     stop.store(true, Ordering::Relaxed);
     relay.join().expect("the bare relay does not panic")?;

@@ -96,7 +96,7 @@ impl Worker {
             pair,
             stream: None,
             routes: Vec::new(),
-            hearing: Hearing::Frames { feeds: Vec::new(), matrix: Matrix::silent(1) },
+            hearing: Hearing::Frames { feeds: Vec::new(), matrix: Box::new(Matrix::silent(1)) },
             track: None,
             buffer: None,
             frame: None,

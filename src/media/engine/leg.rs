@@ -36,7 +36,7 @@ pub(super) enum Feed {
     /// Another leg, by its slot; `None` while it is unknown or has no stream.
     Leg { id: LegId, slot: Option<usize>, gain_db: i8 },
     /// A prompt, by frames played; `None` when there is no such prompt.
-    Prompt { name: PromptName, run: RunId, sound: Option<Arc<Prompt>>, played: usize, told: bool },
+    Prompt { run: RunId, sound: Option<Arc<Prompt>>, played: usize, told: bool },
     /// Music without end.
     Music { name: PromptName, sound: Option<Arc<Prompt>>, played: usize },
     /// Ringing tone, by frames played.
@@ -49,7 +49,7 @@ pub(super) enum Hearing {
     /// Packets of one other leg are passed on as they come.
     Relay { from: LegId },
     /// A frame every 20 ms from these feeds; none is comfort silence. The matrix has a row for each feed, the listener last.
-    Frames { feeds: Vec<Feed>, matrix: Matrix },
+    Frames { feeds: Vec<Feed>, matrix: Box<Matrix> },
 }
 
 /// Both codec states towards a listener.

@@ -150,9 +150,7 @@ fn frames(
             Source::Leg { leg, gain_db } => Feed::Leg { id: *leg, slot: find(*leg), gain_db: *gain_db },
             Source::Prompt { name, run } => match playing(&old, *run) {
                 Some(feed) => feed,
-                None => {
-                    Feed::Prompt { name: name.clone(), run: *run, sound: prompts.sound(name), played: 0, told: false }
-                }
+                None => Feed::Prompt { run: *run, sound: prompts.sound(name), played: 0, told: false },
             },
             Source::Music { name } => match music(&old, source) {
                 Some(feed) => feed,
@@ -167,7 +165,7 @@ fn frames(
         }
         feeds.push(feed);
     }
-    let mut matrix = Matrix::silent(feeds.len() + 1);
+    let mut matrix = Box::new(Matrix::silent(feeds.len() + 1));
     for (index, feed) in feeds.iter().enumerate() {
         let gain = match feed {
             Feed::Leg { gain_db, .. } => Gain::db(*gain_db),

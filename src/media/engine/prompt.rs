@@ -134,6 +134,16 @@ impl Prompts {
         Ok(Prompts { sounds })
     }
 
+    /// Adds one sound from a WAV file anywhere.
+    ///
+    /// # Errors
+    /// [`PromptError`] when the file cannot be read or is no usable WAV.
+    pub fn add(&mut self, name: &PromptName, path: &Path) -> Result<(), PromptError> {
+        let wav = read(path, name)?;
+        self.sounds.insert(name.clone(), Arc::new(Prompt::encode(&wav, &wav)));
+        Ok(())
+    }
+
     /// How long a prompt lasts, in whole frames of 20 ms.
     pub fn duration(&self, name: &PromptName) -> Option<Duration> {
         let frames = self.sounds.get(name)?.frames();

@@ -48,6 +48,19 @@ fn relayed_packet_waits_for_no_tick() {
 }
 
 #[test]
+fn call_of_fifteen_minutes_loses_no_packet() {
+    let (mut rig, a, b) = two([Codec::Pcma; 2]);
+    bridge(&mut rig, a, b);
+    let packets = 45_000;
+    let mut heard = 0;
+    for _ in 0..packets {
+        rig.frame();
+        heard += rig.phone(b).heard.drain(..).count();
+    }
+    assert_eq!(heard, packets, "more than half of the sequence numbers were gone through");
+}
+
+#[test]
 fn secure_leg_talks_to_a_plain_one() {
     let mut rig = Rig::new(Prompts::empty());
     let a = rig.leg(Codec::Pcma, |params| params.srtp = Some(keys()));
@@ -296,6 +309,7 @@ fn closed_leg_reports_what_was_lost_and_frees_its_port_without_leftovers() {
     rig.command(Command::Open { leg: LegId(99), call: CALL, port });
     let params = rig.phone(a).params();
     rig.command(Command::Stream { leg: LegId(99), params: Box::new(params) });
+    rig.turn();
     rig.command(Command::Close { leg: LegId(99) });
     rig.turn();
     let events = rig.taken_events();

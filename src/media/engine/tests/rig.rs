@@ -117,6 +117,15 @@ impl Rig {
         }
     }
 
+    /// One packet of each telephone with a tone, 20 ms after the last one.
+    pub(super) fn frame(&mut self) {
+        self.time.fetch_add(20_000_000, Ordering::Relaxed);
+        for phone in &mut self.phones {
+            phone.talk();
+        }
+        self.turn();
+    }
+
     /// Lets time jump, with nothing happening meanwhile.
     pub(super) fn jump(&mut self, ms: u64) {
         self.time.fetch_add(ms * 1_000_000, Ordering::Relaxed);

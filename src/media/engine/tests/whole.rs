@@ -64,11 +64,11 @@ fn say(socket: &UdpSocket, sequence: u16, fill: u8) {
 fn closed(engine: &mut Engine) -> Vec<(LegId, MediaPort)> {
     let mut events = Vec::new();
     engine.events(&mut events);
-    let closed = |event| match event {
-        Event::Closed { leg, port, .. } => Some((leg, port)),
-        other => panic!("{other:?}"),
+    let closed = |event: Event| {
+        let Event::Closed { leg, port, .. } = event else { panic!("{event:?}") };
+        (leg, port)
     };
-    events.into_iter().filter_map(closed).collect()
+    events.into_iter().map(closed).collect()
 }
 
 #[test]
