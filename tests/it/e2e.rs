@@ -5,5 +5,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "these tests live in real time")]
 
+mod answered;
+mod books;
+mod crash;
+mod in_call;
+mod networks;
 mod rig;
 mod rig_check;
+mod seats;
+mod talk;
+mod wire;

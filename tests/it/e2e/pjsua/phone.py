@@ -20,6 +20,11 @@ def tell(event, **more):
     os.write(OUT, (json.dumps({"event": event, "at": time.time(), **more}) + "\n").encode())
 
 
+def closed(file):
+    with open(file, "rb") as wav:
+        return any(wav.read(44)[40:44])
+
+
 STATES = {
     pj.PJSIP_INV_STATE_CALLING: "calling",
     pj.PJSIP_INV_STATE_INCOMING: "incoming",
@@ -95,6 +100,7 @@ class Phone(pj.Account):
         self.current = None
         self.player = None
         self.recorder = None
+        self.file = None
         self.tones = None
 
     def onRegState(self, prm):
@@ -126,6 +132,10 @@ class Phone(pj.Account):
     def stop_recording(self):
         if self.recorder:
             self.recorder = None
+            # The bridge closes the file in its own time; its length in the header says that it has.
+            until = time.time() + 3
+            while time.time() < until and not closed(self.file):
+                time.sleep(0.005)
             tell("recorded")
 
     # What it can do. ------------------------------------------------------------------------------------------------
@@ -183,6 +193,7 @@ class Phone(pj.Account):
         call.sendDtmf(param)
 
     def do_record(self, file):
+        self.file = file
         self.recorder = pj.AudioMediaRecorder()
         self.recorder.createRecorder(file)
         if self.current is not None and self.audio():
@@ -226,6 +237,8 @@ def start(want):
     transport = pj.TransportConfig()
     transport.boundAddress = want["bind"]
     transport.port = want.get("port", 5060)
+    if want.get("public"):
+        transport.publicAddress = want["public"]
     kind = want.get("transport", "udp")
     if kind == "tls":
         transport.tlsConfig.verifyServer = False
@@ -258,6 +271,8 @@ def account(want, number):
     config.regConfig.unregWaitMsec = 500
     media = config.mediaConfig
     media.transportConfig.boundAddress = want["bind"]
+    if want.get("public"):
+        media.transportConfig.publicAddress = want["public"]
     media.transportConfig.port = want.get("rtp_port", 4000)
     media.transportConfig.portRange = 200
     if want.get("ipv6"):

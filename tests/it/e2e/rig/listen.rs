@@ -44,6 +44,16 @@ impl<'a> Sound<'a> {
         Ok(())
     }
 
+    /// Only this tone, by 20 dB, over the whole.
+    pub(crate) fn is_tone_on_the_whole(self, hertz: f64) -> Result<(), String> {
+        let tone = level_db(self.samples, self.rate, hertz);
+        let (other, level) = strongest_other(self.samples, self.rate, hertz);
+        if tone < -40.0 || tone - level < MARGIN_DB {
+            return Err(format!("{hertz} Hz has {tone:.1} dB, and {other} Hz has {level:.1} dB"));
+        }
+        Ok(())
+    }
+
     /// No gap over 40 ms.
     pub(crate) fn has_no_gap(self) -> Result<(), String> {
         let longest = self.longest_gap_ms();

@@ -33,6 +33,8 @@ pub(crate) struct Job {
     pub(crate) transport: &'static str,
     /// Whether requests are sent again when nobody answers.
     pub(crate) retransmit: bool,
+    /// First port of audio.
+    pub(crate) rtp_port: u16,
     /// Replacements in the scenario.
     pub(crate) replace: Vec<(&'static str, Vec<u8>)>,
 }
@@ -50,6 +52,7 @@ impl Job {
             pause_ms: 1000,
             transport: "u1",
             retransmit: true,
+            rtp_port: 6000,
             replace: Vec::new(),
         }
     }
@@ -100,9 +103,11 @@ impl Sipp {
             command.arg(remote.to_string()).args(["-s", job.service]);
         }
         let ip = job.local.ip().to_string();
+        // Nobody commands it, but it wants a port for that, and IPv4.
+        let control = site.street.at(99).to_string();
         command.args(["-sf", &format!("{name}.xml"), "-i", &ip, "-mi", &ip, "-p", &job.local.port().to_string()]);
         command.args(["-m", &job.calls.to_string(), "-r", &job.rate.to_string(), "-l", "1000", "-t", job.transport]);
-        command.args(["-d", &job.pause_ms.to_string(), "-nostdin", "-aa"]);
+        command.args(["-d", &job.pause_ms.to_string(), "-nostdin"]);
         command.args(["-trace_err", "-error_file", &format!("{name}.err"), "-trace_msg"]);
         command.args([
             "-message_file",
@@ -113,7 +118,12 @@ impl Sipp {
             "-fd",
             "1",
         ]);
-        command.args(["-bind_local", "-ci", &ip, "-cp", "8888", "-timeout", "120", "-timeout_error"]);
+        command.args(["-bind_local", "-ci", &control, "-timeout", "120", "-timeout_error"]);
+        command.args(["-mp", &job.rtp_port.to_string()]);
+        if job.scenario != "refreshed" {
+            // OPTIONS, INFO and UPDATE are answered by themselves.
+            command.arg("-aa");
+        }
         if !job.retransmit {
             command.arg("-nr");
         }
