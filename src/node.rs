@@ -1,8 +1,10 @@
 //! The running node: everything that is started, the loop that feeds the core, and the orderly end. No policy.
 
 mod clock;
+pub mod demo;
 mod effects;
 mod metrics;
+pub mod phone;
 mod run;
 mod start;
 

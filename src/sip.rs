@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod dialog;
+pub mod dns;
 pub mod endpoint;
 pub mod flow;
 pub mod message;

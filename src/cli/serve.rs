@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Config, Overrides, secrets};
 use crate::dialplan::Plan;
+use crate::node::demo::Demo;
 use crate::node::{self, Running, Signal};
 use crate::observability::{Format, init_logs};
 
@@ -54,13 +55,34 @@ pub fn run(args: &Args) -> Result<u8> {
     let format = if args.log_json { Format::Json } else { Format::Human };
     let _logs = init_logs(format, &args.log)?;
     let (config, plan) = read(args)?;
-    let plan = Arc::new(plan);
     let made = make_secrets(&config, &plan)?;
     let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);
-    let Some(secrets) = secrets else { bail!("the secrets have mistakes:\n{report}") };
+    let Some(mut secrets) = secrets else { bail!("the secrets have mistakes:\n{report}") };
+    let mut plan = plan;
+    let demo = if args.no_demo { None } else { Demo::prepare(&mut plan, &mut secrets, &config) };
+    let plan = Arc::new(plan);
     let running = node::start(&config, Arc::clone(&plan), &secrets)?;
     greet(&config, &plan, &running, made.as_deref());
+    if !args.no_demo {
+        demonstrate(&config, demo, &running);
+    }
     wait(running)
+}
+
+/// One call through the real stack, told as it goes.
+fn demonstrate(config: &Config, demo: Option<Demo>, running: &Running) {
+    let Some(demo) = demo else {
+        println!("\nNo demonstration call: it needs UDP on loopback and a trunk of the plan on a loopback address of its own.");
+        return;
+    };
+    println!("\nA demonstration call over real sockets:");
+    let scratch = config.folders.var.join("demo");
+    if let Err(error) = demo.run(running, &scratch, |line| println!("{line}")) {
+        println!("  {error:#}");
+    }
+    // What the two phones recorded themselves is of no further use.
+    let _absent = std::fs::remove_dir_all(&scratch);
+    println!("\nThe exchange goes on; Ctrl-C ends it.");
 }
 
 fn read(args: &Args) -> Result<(Config, Plan)> {

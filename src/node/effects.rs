@@ -6,6 +6,7 @@ use crate::sip::flow::Transport;
 use crate::sip::transaction::{By, Transmit};
 use crate::types::CallEvent;
 
+use super::metrics;
 use super::run::Control;
 
 impl Control {
@@ -42,6 +43,7 @@ impl Control {
         }
         self.admitted += self.rows.iter().filter(|r| matches!(r.event, CallEvent::Arrived { .. })).count() as u64;
         self.ledger.append(&self.rows);
+        metrics::ended(&self.rows);
         for watcher in &mut self.watchers {
             watcher(&self.rows);
         }

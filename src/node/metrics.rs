@@ -38,3 +38,12 @@ pub(super) fn record(exchange: &Exchange, trunk_names: &[String], admitted: u64,
             .absolute(refused.count);
     }
 }
+
+/// Counts what has ended.
+pub(super) fn ended(rows: &[crate::types::Row]) {
+    for row in rows {
+        if let crate::types::CallEvent::Ended { fate } = row.event {
+            metrics::counter!("yihao_calls_ended_total", "fate" => fate.as_str()).increment(1);
+        }
+    }
+}

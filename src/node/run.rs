@@ -128,7 +128,9 @@ impl Control {
         }
         self.perform();
         if self.disk.is_due(now) {
-            self.disk.look(now);
+            if self.disk.look(now) {
+                self.feed(Input::Sip(endpoint::Input::Accepting(!self.disk.refuses_calls())));
+            }
             self.ledger.retry();
             metrics::record(&self.exchange, &self.trunk_names, self.admitted, now);
         }

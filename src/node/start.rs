@@ -376,15 +376,16 @@ impl DiskWatch {
         self.next.is_none_or(|at| at.mono <= now.mono)
     }
 
-    pub(super) fn look(&mut self, now: Now) {
+    /// Looks; true when the answer has changed.
+    pub(super) fn look(&mut self, now: Now) -> bool {
         self.next = Some(now.after(Duration::from_secs(1)));
         let free = nix::sys::statvfs::statvfs(&self.folder).map(|s| s.blocks_available() * s.fragment_size());
         let full = free.is_ok_and(|free| free < self.least_bytes);
         if full && !self.full {
             tracing::error!(folder = %self.folder.display(), "the disk has too little room for recordings: free space");
         }
-        self.full = full;
         metrics::gauge!("yihao_recording_disk_full").set(f64::from(u8::from(full)));
+        std::mem::replace(&mut self.full, full) != full
     }
 
     /// Whether new calls are refused for want of room.

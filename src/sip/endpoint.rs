@@ -71,6 +71,10 @@ pub struct Endpoint {
     identities: BTreeMap<ConnId, Vec<String>>,
     refused: BTreeMap<(Option<TrunkId>, Refused), u64>,
     manners: admit::Manners,
+    /// Whether new calls are taken.
+    accepting: bool,
+    /// New calls of the running second, over all trunks.
+    rate: admit::Rate,
     /// What the transactions want sent in this turn; moved to the outputs at its end.
     transmits: Vec<Transmit>,
 }
@@ -109,6 +113,8 @@ impl Endpoint {
             identities: BTreeMap::new(),
             refused: BTreeMap::new(),
             manners: admit::Manners::default(),
+            accepting: true,
+            rate: admit::Rate::default(),
             transmits: Vec::new(),
             random,
             config,
@@ -135,6 +141,7 @@ impl Endpoint {
             Input::Resolved { whom, hops } => self.on_resolved(now, whom, hops, out),
             Input::Silent { leg } => self.on_silent(now, leg, out),
             Input::Begin => self.read_seats(out),
+            Input::Accepting(on) => self.accepting = on,
             Input::PortFree { port } => self.ports.give_back(now, port),
             Input::Tick => self.on_tick(now, out),
         }

@@ -176,3 +176,20 @@ pub enum Fate {
     /// The exchange was restarted while the call lived; the books were closed afterwards.
     CutByRestart,
 }
+
+impl Fate {
+    /// Its word in records and figures.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fate::Answered { .. } => "answered",
+            Fate::AbandonedInGreeting => "abandoned_in_greeting",
+            Fate::AbandonedInQueue => "abandoned_in_queue",
+            Fate::AbandonedInRing => "abandoned_in_ring",
+            Fate::Overflowed => "overflowed",
+            Fate::Refused { .. } => "refused",
+            Fate::Failed { .. } => "failed",
+            Fate::Served => "served",
+            Fate::CutByRestart => "cut_by_restart",
+        }
+    }
+}

@@ -23,11 +23,11 @@ pub enum Codec {
 pub enum Direction {
     /// Both ways.
     SendRecv,
-    /// We send, the far end does not: it holds us.
+    /// We send, the far end does not: we hold it.
     SendOnly,
-    /// We only receive.
+    /// We only receive: the far end holds us.
     RecvOnly,
-    /// Neither.
+    /// Neither; whoever offered it holds.
     Inactive,
 }
 

@@ -53,6 +53,25 @@ impl Manners {
     }
 }
 
+/// New calls in the running second.
+#[derive(Debug, Default)]
+pub(super) struct Rate {
+    since: Mono,
+    calls: u32,
+}
+
+impl Rate {
+    /// Whether one more call fits into this second.
+    pub(super) fn admits(&mut self, now: Now, most: u32) -> bool {
+        if now.mono.since(self.since) >= Duration::from_secs(1) {
+            self.since = now.mono;
+            self.calls = 0;
+        }
+        self.calls = self.calls.saturating_add(1);
+        self.calls <= most
+    }
+}
+
 impl Endpoint {
     /// Whether a message is dropped before any state is made: what strangers send gets one answer a second, then silence
     /// (sip.md 10).

@@ -48,14 +48,23 @@ impl Endpoint {
             None => self.ask_seat(now, id, &flow, &message),
         };
         let Some(asked) = asked else { return };
-        if self.legs.len() >= self.config.max_legs {
-            return self.no_room(now, id, &flow, &message, asked.origin, Refused::Overload);
+        if let Some(why) = self.crowded(now) {
+            return self.no_room(now, id, &flow, &message, asked.origin, why);
         }
         let Some(port) = self.take_port(now, flow.network, &flow, None) else {
             return self.no_room(now, id, &flow, &message, asked.origin, Refused::NoPort);
         };
         self.reply_trying(now, id, &flow, &message);
         self.found_leg(now, id, flow, message, asked, port, out);
+    }
+
+    /// What keeps us from taking any new call now.
+    fn crowded(&mut self, now: Now) -> Option<Refused> {
+        if !self.accepting {
+            return Some(Refused::DiskFull);
+        }
+        let is_full = self.legs.len() >= self.config.max_legs;
+        (is_full || !self.rate.admits(now, self.config.max_calls_per_s)).then_some(Refused::Overload)
     }
 
     /// What makes an INVITE unanswerable whoever sends it: the status that says so.
@@ -139,7 +148,7 @@ impl Endpoint {
             Origin::Trunk(trunk) => Some(trunk),
             Origin::Seat(_) => None,
         };
-        if let (Some(trunk), Refused::Overload | Refused::NoPort) = (trunk, why) {
+        if let (Some(trunk), Refused::Overload | Refused::NoPort | Refused::DiskFull) = (trunk, why) {
             self.trunks.release(trunk);
         }
         self.count_refused(trunk, why);

@@ -87,7 +87,8 @@ impl Endpoint {
             branch: branch.clone(),
             contact: &site.contact,
         };
-        let bytes = request.build(&stamp.via(), Some(&site.contact));
+        let contact = request.contact_user.as_ref().map(|user| site.contact_of(user));
+        let bytes = request.build(&stamp.via(), Some(contact.as_ref().unwrap_or(&site.contact)));
         let method = match errand {
             Errand::Probe { .. } => Method::Options,
             Errand::Register { .. } => Method::Register,

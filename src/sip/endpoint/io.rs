@@ -145,6 +145,8 @@ pub enum Input {
         /// Which.
         port: MediaPort,
     },
+    /// Whether new calls are taken at all (a full disk refuses them, by setting). Calls in progress go on.
+    Accepting(bool),
     /// A deadline passed.
     Tick,
 }
@@ -246,6 +248,8 @@ pub enum Refused {
     Overload,
     /// No free media port.
     NoPort,
+    /// The disk is full, and the setting says that calls which cannot be recorded are refused.
+    DiskFull,
     /// The INVITE names no number.
     NoNumber,
     /// A merged or looped request (482, 483).
@@ -263,6 +267,7 @@ impl Refused {
             Refused::TrunkRate => "trunk_rate",
             Refused::Overload => "overload",
             Refused::NoPort => "no_port",
+            Refused::DiskFull => "disk_full",
             Refused::NoNumber => "no_number",
             Refused::Loop => "loop",
         }

@@ -62,6 +62,11 @@ impl Sites {
 }
 
 impl Site {
+    /// Our Contact with another user: the one under which we register, so that calls to it name it.
+    pub(super) fn contact_of(&self, user: &str) -> NameAddr {
+        contact(user, &self.host, self.port, self.transport)
+    }
+
     fn new(id: NetworkId, network: &Network, transport: Transport, local: SocketAddr) -> Self {
         let named = if local.is_ipv6() { network.advertised_v6 } else { network.advertised_v4 };
         let ip = named.unwrap_or_else(|| local.ip());
@@ -69,13 +74,17 @@ impl Site {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        let uri = match transport {
-            Transport::Udp => format!("sip:yihao@{host}:{}", local.port()),
-            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-                format!("sip:yihao@{host}:{};transport={}", local.port(), transport.as_param())
-            }
-        };
-        let contact = NameAddr::new(Uri::parse(&uri).expect("an address and a port make a SIP URI"));
+        let contact = contact("yihao", &host, local.port(), transport);
         Self { network: id, transport, local, host, port: local.port(), contact, media: ip }
     }
+}
+
+fn contact(user: &str, host: &str, port: u16, transport: Transport) -> NameAddr {
+    let uri = Uri::sip(Some(user), host, Some(port)).expect("a user and our own address make a SIP URI");
+    NameAddr::new(match transport {
+        Transport::Udp => uri,
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+            uri.with_param("transport", Some(transport.as_param()))
+        }
+    })
 }
