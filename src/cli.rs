@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "a command that fails says why on standard error")]
 
+pub mod call;
 pub mod calls;
 pub mod check;
 pub mod recording;
@@ -23,6 +24,7 @@ struct Arguments {
 enum Command {
     Serve(serve::Args),
     Check(check::Args),
+    Call(call::Args),
     Calls(calls::Args),
     Recording(recording::Args),
 }
@@ -32,6 +34,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => Ok(check::run(&args)),
+        Command::Call(args) => call::run(&args),
         Command::Calls(args) => Ok(calls::run(&args)),
         Command::Recording(args) => Ok(recording::run(&args)),
     };

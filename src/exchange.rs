@@ -75,14 +75,7 @@ pub struct Exchange {
 impl Exchange {
     /// Joins an endpoint and a center that were made for the same plan.
     pub fn new(endpoint: Endpoint, center: Center) -> Self {
-        Self {
-            endpoint,
-            center,
-            events: VecDeque::new(),
-            keys: BTreeMap::new(),
-            said: Vec::new(),
-            effects: Vec::new(),
-        }
+        Self { endpoint, center, events: VecDeque::new(), keys: BTreeMap::new(), said: Vec::new(), effects: Vec::new() }
     }
 
     /// Applies one input and appends what must be done.
@@ -118,13 +111,7 @@ impl Exchange {
     }
 
     /// A new plan counts for new calls.
-    pub fn set_plan(
-        &mut self,
-        now: Now,
-        plan: &Arc<Plan>,
-        secrets: endpoint::Secrets,
-        out: &mut Vec<Output>,
-    ) {
+    pub fn set_plan(&mut self, now: Now, plan: &Arc<Plan>, secrets: endpoint::Secrets, out: &mut Vec<Output>) {
         self.endpoint.set_plan(Arc::clone(plan), secrets, &mut self.said);
         self.absorb(out);
         self.handle(now, Input::Command(center::Input::Plan { plan: Some(Arc::clone(plan)) }), out);

@@ -72,7 +72,9 @@ pub fn run(args: &Args) -> Result<u8> {
 /// One call through the real stack, told as it goes.
 fn demonstrate(config: &Config, demo: Option<Demo>, running: &Running) {
     let Some(demo) = demo else {
-        println!("\nNo demonstration call: it needs UDP on loopback and a trunk of the plan on a loopback address of its own.");
+        println!(
+            "\nNo demonstration call: it needs UDP on loopback and a trunk of the plan on a loopback address of its own."
+        );
         return;
     };
     println!("\nA demonstration call over real sockets:");
@@ -121,7 +123,10 @@ fn greet(config: &Config, plan: &Plan, running: &Running, password: Option<&str>
         if let Some(seat) = plan.seats.values().find(|s| s.contact.is_none()) {
             println!("  a phone      user {}, realm and domain \"{}\", server {address}", seat.id.0, config.realm);
             match password {
-                Some(password) => println!("               password {password} for all seats, shown this once; HA1 in {}", config.secrets.display()),
+                Some(password) => println!(
+                    "               password {password} for all seats, shown this once; HA1 in {}",
+                    config.secrets.display()
+                ),
                 None => println!("               its HA1 stands in {}", config.secrets.display()),
             }
             println!("               dial *41 to be ready, *42 not ready, *43 to sign out");

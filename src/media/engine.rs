@@ -123,7 +123,9 @@ pub enum StartError {
         pairs: usize,
     },
     /// The limit of open files is too low for the pairs that were asked for.
-    #[error("{pairs} media port pairs need more open files than the limit of {limit} allows: raise it (LimitNOFILE, ulimit -n) or ask for fewer pairs")]
+    #[error(
+        "{pairs} media port pairs need more open files than the limit of {limit} allows: raise it (LimitNOFILE, ulimit -n) or ask for fewer pairs"
+    )]
     TooFewFiles {
         /// How many pairs were asked for.
         pairs: usize,

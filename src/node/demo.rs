@@ -14,9 +14,9 @@ use crate::sip::auth::Credentials;
 use crate::sip::flow::Transport;
 use crate::types::{CallEvent, CallId, LineNumber, Origin, Row, SeatId, Wall};
 
+use super::Running;
 use super::clock::wall;
 use super::phone::{Account, News, Phone, PhoneConfig};
-use super::Running;
 
 /// Rows that may wait for the demonstration to print them.
 const ROWS: usize = 256;
@@ -52,7 +52,9 @@ impl Demo {
     pub fn prepare(plan: &mut Plan, secrets: &mut Secrets, config: &Config) -> Option<Self> {
         let exchange = *config.networks.first()?.udp.first().filter(|a| a.ip().is_loopback())?;
         let (trunk, address) = plan.trunks.iter().find_map(|trunk| {
-            let fits = |s: &&Cidr| s.address.is_loopback() && s.address != exchange.ip() && s.address.is_ipv4() == exchange.is_ipv4();
+            let fits = |s: &&Cidr| {
+                s.address.is_loopback() && s.address != exchange.ip() && s.address.is_ipv4() == exchange.is_ipv4()
+            };
             trunk.sources.iter().find(fits).map(|s| (trunk, s.address))
         })?;
         let served = |line: &&Line| matches!(line.phase_at(wall()).map(|p| &p.service), Some(Service::Queue(_)));

@@ -36,7 +36,9 @@ impl Control {
         self.rows.clear();
         self.rows.extend(out.iter().filter_map(|o| match o {
             Output::Ledger(row) => Some(row.clone()),
-            Output::Send(_) | Output::Close(_) | Output::Resolve { .. } | Output::Media(_) | Output::Reply { .. } => None,
+            Output::Send(_) | Output::Close(_) | Output::Resolve { .. } | Output::Media(_) | Output::Reply { .. } => {
+                None
+            }
         }));
         if self.rows.is_empty() {
             return;

@@ -22,8 +22,8 @@ use crate::sip::flow::Transport;
 use crate::sip::message::Message;
 use crate::sip::transport::udp::Udp;
 use crate::types::{
-    CallId, Calling, Cause, Dial, Digit, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, LineNumber, NetworkId, PhoneNumber,
-    PromptName, RunId, Source, Target, TrunkId,
+    CallId, Calling, Cause, Dial, Digit, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, LineNumber, NetworkId,
+    PhoneNumber, PromptName, RunId, Source, Target, TrunkId,
 };
 
 use super::clock::{Clock, wall};

@@ -23,6 +23,7 @@ use crate::media::engine::prompt::Prompts;
 use crate::media::engine::{Engine, EngineConfig, NetworkPorts};
 use crate::media::ports::PortPool;
 use crate::observability;
+use crate::sip::dns::{self, Resolver};
 use crate::sip::endpoint::{self, Endpoint, Named};
 use crate::sip::flow::Transport;
 use crate::sip::message::Uri;
@@ -32,9 +33,9 @@ use crate::sip::transport::udp::Udp;
 use crate::store::{self, Store};
 use crate::types::{IdBase, MediaPort, NetworkId, Now};
 
+use super::Running;
 use super::clock::{self, Clock};
 use super::run::{Control, Socket, WAKE};
-use super::Running;
 
 /// Signals and watchers that may wait for the next turn of the loop.
 const SIGNALS: usize = 16;
@@ -73,7 +74,10 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
     let (ledger, recovered) = store::ledger::Ledger::open(ledger_config, ids, clock::wall())
         .with_context(|| format!("the ledger in {} cannot be opened", config.folders.ledger().display()))?;
     if !recovered.closed.is_empty() {
-        tracing::warn!(calls = recovered.closed.len(), "calls of the last run were cut by its end; their books are closed");
+        tracing::warn!(
+            calls = recovered.closed.len(),
+            "calls of the last run were cut by its end; their books are closed"
+        );
     }
     let store = runtime
         .block_on(Store::open(&config.folders.database()))
@@ -157,8 +161,9 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 fn start_engine(config: &Config, plan: &Plan, wake: &Wake) -> Result<(Engine, Vec<MediaPort>)> {
-    let prompts = Prompts::load(&config.folders.prompts, plan.prompts())
-        .with_context(|| format!("prompts are missing in {}; `make prompts` makes them", config.folders.prompts.display()))?;
+    let prompts = Prompts::load(&config.folders.prompts, plan.prompts()).with_context(|| {
+        format!("prompts are missing in {}; `make prompts` makes them", config.folders.prompts.display())
+    })?;
     let mut engine = EngineConfig::new(Arc::new(prompts), config.folders.recordings.clone(), Arc::clone(wake));
     engine.workers = config.media.workers;
     engine.pin = config.media.pin;
@@ -200,7 +205,8 @@ fn listen(config: &Config, runtime: &Runtime, wake: &Wake) -> Result<Listening> 
             bound.push(Bound { network: index, transport: Transport::Udp, address: udp.local() });
             sockets.push(Socket { udp, has_more: false, awaits_room: false });
         }
-        let streamed = network.tcp.iter().map(|a| (Transport::Tcp, a)).chain(network.tls.iter().map(|a| (Transport::Tls, a)));
+        let streamed =
+            network.tcp.iter().map(|a| (Transport::Tcp, a)).chain(network.tls.iter().map(|a| (Transport::Tls, a)));
         for (transport, address) in streamed {
             let certificate = certificate.clone().filter(|_| transport == Transport::Tls);
             let listen = Listen { network: network_id(index), transport, address: *address, certificate };
@@ -318,6 +324,7 @@ impl Offices {
 /// Looks names up on the runtime and hands the answers to the control thread.
 pub(super) struct Resolve {
     runtime: tokio::runtime::Handle,
+    resolver: Option<Arc<Resolver>>,
     tasks: tokio::task::JoinSet<()>,
     answers: SyncSender<endpoint::Input>,
     wake: Wake,
@@ -325,30 +332,38 @@ pub(super) struct Resolve {
 
 impl Resolve {
     fn new(runtime: &Runtime, answers: SyncSender<endpoint::Input>, wake: Wake) -> Self {
-        Self { runtime: runtime.handle().clone(), tasks: tokio::task::JoinSet::new(), answers, wake }
+        let resolver = runtime.block_on(async { Resolver::new(&dns::Settings::default()) });
+        let resolver = resolver.map(Arc::new).inspect_err(|error| {
+            tracing::warn!(%error, "names cannot be looked up; plain addresses of the plan work");
+        });
+        Self {
+            runtime: runtime.handle().clone(),
+            resolver: resolver.ok(),
+            tasks: tokio::task::JoinSet::new(),
+            answers,
+            wake,
+        }
     }
 
     pub(super) fn ask(&mut self, whom: Named, uri: Uri, network: NetworkId) {
         while self.tasks.try_join_next().is_some() {}
-        let (answers, wake) = (self.answers.clone(), Arc::clone(&self.wake));
+        let (answers, wake, resolver) = (self.answers.clone(), Arc::clone(&self.wake), self.resolver.clone());
         self.tasks.spawn_on(
             async move {
-                let hops = look_up(&uri, network).await;
+                let found = match resolver {
+                    Some(resolver) => resolver.resolve(&uri, network, &mut rand::random).await,
+                    None => Ok(Vec::new()),
+                };
+                let hops = found.unwrap_or_else(|error| {
+                    tracing::warn!(?whom, %error, "a name of the plan was not found");
+                    Vec::new()
+                });
                 // A full line means that the loop is stuck: the trunk asks again by its own timer.
                 let _full = answers.try_send(endpoint::Input::Resolved { whom, hops });
                 wake();
             },
             &self.runtime,
         );
-    }
-}
-
-async fn look_up(uri: &Uri, network: NetworkId) -> Vec<crate::sip::flow::Hop> {
-    let transport = uri.param("transport").and_then(Transport::parse).unwrap_or(Transport::Udp);
-    let port = uri.port().unwrap_or_else(|| transport.default_port());
-    match tokio::time::timeout(Duration::from_secs(5), tokio::net::lookup_host((uri.host(), port))).await {
-        Ok(Ok(found)) => found.map(|remote| crate::sip::flow::Hop::to(network, transport, remote)).collect(),
-        Ok(Err(_)) | Err(_) => Vec::new(),
     }
 }
 

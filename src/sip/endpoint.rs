@@ -169,7 +169,10 @@ impl Endpoint {
     /// When `Input::Tick` is due next.
     pub fn deadline(&mut self) -> Option<Mono> {
         let legs = self.due.first().map(|(at, _)| *at);
-        [legs, self.transactions.deadline(), self.registrar.deadline(), self.trunks.deadline()].into_iter().flatten().min()
+        [legs, self.transactions.deadline(), self.registrar.deadline(), self.trunks.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// INVITEs that were refused before a call existed, by trunk (`None`: not from a trunk) and reason.

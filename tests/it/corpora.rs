@@ -3,15 +3,15 @@
 #[path = "../fuzz/checks/digest.rs"]
 mod digest;
 #[path = "../fuzz/checks/framing.rs"]
-mod framing;
+pub(crate) mod framing;
 #[path = "../fuzz/checks/lexer.rs"]
-mod lexer;
+pub(crate) mod lexer;
 #[path = "../fuzz/checks/rtcp.rs"]
 mod rtcp;
 #[path = "../fuzz/checks/rtp.rs"]
 mod rtp;
 #[path = "../fuzz/checks/sdp.rs"]
-mod sdp;
+pub(crate) mod sdp;
 
 fn replay(corpus: &str, check: fn(&[u8])) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(corpus);

@@ -1,5 +1,7 @@
 //! One test binary, so that the library is linked once: seeded worlds, the torture messages, the real binary end to end.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod corpora;
 mod e2e;
 mod sim;

@@ -15,6 +15,8 @@ const MAX_DROPOUT: i32 = 3_000;
 const MAX_MISORDER: i32 = 100;
 /// Our own frames may fall this much behind the clock before the timeline catches up: 100 ms.
 const TICK_SLACK: i32 = 800;
+/// How far the floor of a mapping may lie behind what was sent: more than any reordering, less than half the circle.
+const FLOOR_BEHIND: u16 = 1_000;
 
 /// Where a leg's outgoing stream begins; random, from the shell (RFC 3550 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +161,11 @@ impl Sender {
         }
         if !before(sequence, self.next) {
             self.next = sequence.wrapping_add(1);
+            // The floor follows, or half the sequence numbers later everything would seem to lie below it.
+            let lowest = self.next.wrapping_sub(FLOOR_BEHIND);
+            if before(mapping.floor, lowest) {
+                mapping.floor = lowest;
+            }
         }
         let packet_ticks = match kind {
             Kind::Audio => u32::try_from(header.payload_len()).unwrap_or(FRAME_TICKS).clamp(1, 6 * FRAME_TICKS),

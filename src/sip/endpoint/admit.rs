@@ -82,8 +82,18 @@ impl Endpoint {
         let heard = match message.method() {
             Method::Ack | Method::Cancel => true,
             Method::Register => self.manners.looks_at_register(now),
-            _ if !message.authorization().is_empty() => true,
-            _ => self.manners.answers(now, flow.remote.ip()),
+            Method::Invite
+            | Method::Bye
+            | Method::Options
+            | Method::Prack
+            | Method::Update
+            | Method::Info
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => !message.authorization().is_empty() || self.manners.answers(now, flow.remote.ip()),
         };
         if !heard && *message.method() == Method::Invite {
             self.count_refused(None, Refused::UnknownSource);
@@ -267,7 +277,9 @@ impl Endpoint {
 
 /// Extensions that the request requires and we do not know, as a comma list.
 fn unsupported(message: &Message) -> String {
-    let unknown: Vec<&str> =
-        message.tokens(HeaderName::Require).filter(|t| !cause::UNDERSTOOD.iter().any(|u| u.eq_ignore_ascii_case(t))).collect();
+    let unknown: Vec<&str> = message
+        .tokens(HeaderName::Require)
+        .filter(|t| !cause::UNDERSTOOD.iter().any(|u| u.eq_ignore_ascii_case(t)))
+        .collect();
     unknown.join(", ")
 }

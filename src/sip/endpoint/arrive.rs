@@ -1,10 +1,10 @@
 //! A new INVITE: who sends it, what was dialled, is there room; then a leg stands and the core is told.
 
+use crate::sip::dialog::Dialog;
 use crate::sip::dialog::glare::Offers;
 use crate::sip::dialog::reliable::ReliableSender;
 use crate::sip::dialog::replaces;
 use crate::sip::dialog::session_timer::SessionTimer;
-use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;
 use crate::sip::message::{HeaderName, Message, Scheme};
 use crate::sip::transaction::ServerId;
@@ -99,14 +99,7 @@ impl Endpoint {
     }
 
     /// An INVITE from a carrier: the number by the trunk's profile, room by its agreed capacity.
-    fn ask_trunk(
-        &mut self,
-        now: Now,
-        id: ServerId,
-        flow: &Flow,
-        message: &Message,
-        trunk: TrunkId,
-    ) -> Option<Asked> {
+    fn ask_trunk(&mut self, now: Now, id: ServerId, flow: &Flow, message: &Message, trunk: TrunkId) -> Option<Asked> {
         let origin = Origin::Trunk(trunk);
         let Ok(called) = self.trunks.called(trunk, message) else {
             self.count_refused(Some(trunk), Refused::NoNumber);

@@ -66,7 +66,9 @@ impl Endpoint {
     pub(super) fn obey_trunks(&mut self, now: Now, wants: Vec<trunk::Output>, out: &mut Vec<Output>) {
         for want in wants {
             match want {
-                trunk::Output::Send { trunk, purpose, hop, request } => self.run_errand(now, trunk, purpose, hop, &request),
+                trunk::Output::Send { trunk, purpose, hop, request } => {
+                    self.run_errand(now, trunk, purpose, hop, &request)
+                }
                 trunk::Output::Resolve { trunk, uri, network } => {
                     out.push(Output::Resolve { whom: Named::Trunk(trunk), uri, network });
                 }

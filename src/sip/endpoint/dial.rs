@@ -37,14 +37,8 @@ impl Endpoint {
             Target::Seat(seat) => Origin::Seat(*seat),
             Target::Trunk { trunk, .. } => Origin::Trunk(*trunk),
         };
-        let dialling = Dialling {
-            dial,
-            branches: Vec::new(),
-            tried: Vec::new(),
-            ringing: false,
-            failure: None,
-            withdrawn: None,
-        };
+        let dialling =
+            Dialling { dial, branches: Vec::new(), tried: Vec::new(), ringing: false, failure: None, withdrawn: None };
         let state = State::Dialling(Box::new(dialling));
         self.legs.insert(leg, Leg { id: leg, call: Some(call), party, dialogs: Vec::new(), state });
         match party {
@@ -167,7 +161,8 @@ impl Endpoint {
         let branch = self.random.branch();
         let call_id = self.random.token();
         let tag = self.random.token();
-        let site = self.sites.find(flow.network, flow.transport, flow.remote.ip()).expect("checked before the port was taken");
+        let site =
+            self.sites.find(flow.network, flow.transport, flow.remote.ip()).expect("checked before the port was taken");
         let stamp = Stamp {
             transport: flow.transport,
             host: &site.host,
@@ -264,12 +259,21 @@ impl Endpoint {
 
     /// Sends a branch's INVITE once more in the same call: with credentials (RFC 3261 22.2) or a longer session interval
     /// (RFC 4028 7.4).
-    pub(super) fn invite_again(&mut self, now: Now, leg: LegId, index: usize, session: SessionWish, auth: Option<auth::Client>) -> bool {
+    pub(super) fn invite_again(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        index: usize,
+        session: SessionWish,
+        auth: Option<auth::Client>,
+    ) -> bool {
         let (branch_id, cnonce) = (self.random.branch(), self.random.bytes());
         let Some(Leg { state: State::Dialling(dialling), .. }) = self.legs.get_mut(&leg) else { return false };
         let branch = &mut dialling.branches[index];
         let old = branch.forks.invite();
-        let Some(site) = self.sites.find(branch.hop.network, branch.hop.transport, branch.hop.remote.ip()) else { return false };
+        let Some(site) = self.sites.find(branch.hop.network, branch.hop.transport, branch.hop.remote.ip()) else {
+            return false;
+        };
         let stamp = Stamp {
             transport: branch.hop.transport,
             host: &site.host,
@@ -283,13 +287,18 @@ impl Endpoint {
         if let Some(client) = &mut branch.auth {
             for (name, value) in client.authorize("INVITE", old.request_uri_text(), old.body(), cnonce) {
                 let answers_proxy = name == "Proxy-Authorization";
-                request.header(if answers_proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization }, &value);
+                request.header(
+                    if answers_proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization },
+                    &value,
+                );
             }
         }
         request.body("application/sdp", old.body());
         let outgoing = Outgoing::new(Method::Invite, branch_id, request.build());
         let invite = Message::parse(outgoing.bytes.clone()).expect("our own INVITE is well-formed");
-        let Ok(client) = self.transactions.request(now.mono, outgoing, branch.hop.clone(), &mut self.transmits) else { return false };
+        let Ok(client) = self.transactions.request(now.mono, outgoing, branch.hop.clone(), &mut self.transmits) else {
+            return false;
+        };
         self.clients.remove(&branch.client);
         self.clients.insert(client, Purpose::Invite(leg));
         branch.client = client;
@@ -310,18 +319,19 @@ fn rewrite(old: &Message, stamp: &Stamp<'_>, session: SessionWish) -> RequestBui
         .header(HeaderName::SessionExpires, &session.session_expires())
         .header(HeaderName::MinSe, &session.min_s());
     for (name, known, value) in old.fields() {
-        match known {
+        let is_new = matches!(
+            known,
             HeaderName::Via
-            | HeaderName::CSeq
-            | HeaderName::SessionExpires
-            | HeaderName::MinSe
-            | HeaderName::Authorization
-            | HeaderName::ProxyAuthorization
-            | HeaderName::ContentLength
-            | HeaderName::ContentType => {}
-            _ => {
-                request.raw(&String::from_utf8_lossy(name), value);
-            }
+                | HeaderName::CSeq
+                | HeaderName::SessionExpires
+                | HeaderName::MinSe
+                | HeaderName::Authorization
+                | HeaderName::ProxyAuthorization
+                | HeaderName::ContentLength
+                | HeaderName::ContentType
+        );
+        if !is_new {
+            request.raw(&String::from_utf8_lossy(name), value);
         }
     }
     request

@@ -52,13 +52,8 @@ impl Endpoint {
         let hop = self.hop_of(&dialog, flow);
         let branch = self.random.branch();
         let Some(site) = self.sites.find(hop.network, hop.transport, hop.remote.ip()) else { return };
-        let stamp = Stamp {
-            transport: hop.transport,
-            host: &site.host,
-            port: Some(site.port),
-            branch,
-            contact: &site.contact,
-        };
+        let stamp =
+            Stamp { transport: hop.transport, host: &site.host, port: Some(site.port), branch, contact: &site.contact };
         let mut draft = dialog.request(Method::Bye, &stamp);
         draft.header(HeaderName::Reason, &reason(why));
         if let Ok(id) = self.transactions.request(now.mono, draft.finish(), hop, &mut self.transmits) {
@@ -122,14 +117,7 @@ impl Endpoint {
         }
     }
 
-    fn free_port(
-        &mut self,
-        now: Now,
-        leg: LegId,
-        opened: bool,
-        port: crate::types::MediaPort,
-        out: &mut Vec<Output>,
-    ) {
+    fn free_port(&mut self, now: Now, leg: LegId, opened: bool, port: crate::types::MediaPort, out: &mut Vec<Output>) {
         if opened {
             out.push(Output::CloseMedia { leg });
         } else {

@@ -1,11 +1,11 @@
 //! Requests of the far end inside a dialog (RFC 3261 12.2.2, 14.2, 15.1.2; RFC 3262, 3311, 6086).
 
 use crate::media::dtmf;
+use crate::sip::dialog::DialogId;
 use crate::sip::dialog::accepted::AwaitAck;
 use crate::sip::dialog::glare::{Glare, Side};
 use crate::sip::dialog::refer::Refer;
 use crate::sip::dialog::session_timer::SessionTimer;
-use crate::sip::dialog::DialogId;
 use crate::sip::flow::Flow;
 use crate::sip::message::{HeaderName, Message, Method};
 use crate::sip::transaction::{self, ServerId};
@@ -52,7 +52,9 @@ impl Endpoint {
                 self.reply(now, id, flow, message, status);
             }
             Method::Notify | Method::Subscribe | Method::Publish => self.reply(now, id, flow, message, 489),
-            Method::Message | Method::Register | Method::Ack | Method::Cancel => self.reply_allow(now, id, flow, message, 405),
+            Method::Message | Method::Register | Method::Ack | Method::Cancel => {
+                self.reply_allow(now, id, flow, message, 405)
+            }
             Method::Other(_) => self.reply_allow(now, id, flow, message, 501),
         }
     }
@@ -85,7 +87,9 @@ impl Endpoint {
                 first.take().map(|t| (t, true))
             }
             Role::Callee(_) | Role::Caller => match &up.theirs {
-                Some(theirs) if theirs.await_ack.is_ended_by(message.cseq_number()) => up.theirs.take().map(|t| (t, false)),
+                Some(theirs) if theirs.await_ack.is_ended_by(message.cseq_number()) => {
+                    up.theirs.take().map(|t| (t, false))
+                }
                 Some(_) | None => None,
             },
         };
@@ -123,7 +127,15 @@ impl Endpoint {
     }
 
     /// A re-INVITE: hold, another codec, another address, or a refresh.
-    fn on_reinvite(&mut self, now: Now, id: ServerId, leg: LegId, flow: &Flow, message: &Message, out: &mut Vec<Output>) {
+    fn on_reinvite(
+        &mut self,
+        now: Now,
+        id: ServerId,
+        leg: LegId,
+        flow: &Flow,
+        message: &Message,
+        out: &mut Vec<Output>,
+    ) {
         let wish = self.session_wish();
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else {
             // A second INVITE while the first one is open (RFC 3261 14.2).
@@ -202,7 +214,8 @@ impl Endpoint {
             State::Up(up) => (&mut up.offers, &mut up.audio),
             State::Arriving(arriving) => (&mut arriving.offers, &mut arriving.audio),
             State::Dialling(dialling) => {
-                let Some(branch) = dialling.branches.iter_mut().find(|b| b.forks.invite().call_id() == message.call_id())
+                let Some(branch) =
+                    dialling.branches.iter_mut().find(|b| b.forks.invite().call_id() == message.call_id())
                 else {
                     return self.reply(now, id, flow, message, 481);
                 };

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::sip::message::Uri;
 use crate::sip::flow::{ConnId, Flow, Hop, Transport};
+use crate::sip::message::Uri;
 use crate::sip::transaction::{By, Transmit};
 use crate::types::{CallId, Digit, LegEvent, LegId, MediaPort, NetworkId, SeatId, StreamParams, TrunkId};
 

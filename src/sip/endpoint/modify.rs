@@ -74,13 +74,8 @@ impl Endpoint {
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
         let hop = self.hop_of(&up.dialog, &up.flow);
         let Some(site) = self.sites.find(hop.network, hop.transport, hop.remote.ip()) else { return };
-        let stamp = Stamp {
-            transport: hop.transport,
-            host: &site.host,
-            port: Some(site.port),
-            branch,
-            contact: &site.contact,
-        };
+        let stamp =
+            Stamp { transport: hop.transport, host: &site.host, port: Some(site.port), branch, contact: &site.contact };
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         let wire = match (method, wish) {
             (OurMethod::Invite, _) => Method::Invite,
@@ -105,7 +100,10 @@ impl Endpoint {
             }
             (OurMethod::Update, _) => up.offers.we_update(false),
             (OurMethod::Other, Wish::Digit(digit)) => {
-                draft.body("application/dtmf-relay", dtmf::print_info(InfoDigit { digit, duration_ms: KEY_MS }).as_bytes());
+                draft.body(
+                    "application/dtmf-relay",
+                    dtmf::print_info(InfoDigit { digit, duration_ms: KEY_MS }).as_bytes(),
+                );
             }
             (OurMethod::Other, Wish::Hold(_) | Wish::Refresh | Wish::Probe) => {}
         }

@@ -26,7 +26,14 @@ pub(super) fn settings(config: &Config) -> registrar::Settings {
 }
 
 impl Endpoint {
-    pub(super) fn on_register(&mut self, now: Now, id: ServerId, flow: &Flow, message: &Message, out: &mut Vec<Output>) {
+    pub(super) fn on_register(
+        &mut self,
+        now: Now,
+        id: ServerId,
+        flow: &Flow,
+        message: &Message,
+        out: &mut Vec<Output>,
+    ) {
         let Some(seat) = self.authenticate(now, id, flow, message) else { return };
         // A phone registers its own seat, nobody else's.
         if message.to().uri.user() != Some(seat.0.to_string().as_str()) {

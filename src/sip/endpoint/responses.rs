@@ -17,7 +17,14 @@ use super::offer_answer::description;
 use super::{Endpoint, Output, cause};
 
 impl Endpoint {
-    pub(super) fn on_response(&mut self, now: Now, id: ClientId, flow: &Flow, message: &Message, out: &mut Vec<Output>) {
+    pub(super) fn on_response(
+        &mut self,
+        now: Now,
+        id: ClientId,
+        flow: &Flow,
+        message: &Message,
+        out: &mut Vec<Output>,
+    ) {
         let Some(purpose) = self.clients.get(&id).copied() else { return };
         let status = message.status().unwrap_or(0);
         let is_accepted_invite = *message.method() == Method::Invite && (200..300).contains(&status);
@@ -137,7 +144,9 @@ impl Endpoint {
         {
             branch.offers.answered();
         }
-        let Some(site) = self.sites.find(branch.hop.network, branch.hop.transport, branch.hop.remote.ip()) else { return };
+        let Some(site) = self.sites.find(branch.hop.network, branch.hop.transport, branch.hop.remote.ip()) else {
+            return;
+        };
         let Some(dialog) = branch.forks.dialog_mut(tag) else { return };
         let stamp = Stamp {
             transport: branch.hop.transport,
@@ -211,8 +220,7 @@ impl Endpoint {
         let mut offers = branch.offers;
         offers.invite_ended(false);
         offers.answered();
-        let mut up =
-            Up::new(dialog, flow, branch.audio, Peer::of(message), timer, offers, Role::Caller);
+        let mut up = Up::new(dialog, flow, branch.audio, Peer::of(message), timer, offers, Role::Caller);
         up.ack = Some(ack);
         let key = up.dialog.id().clone();
         let Some(entry) = self.legs.get_mut(&leg) else { return };
@@ -349,13 +357,8 @@ impl Endpoint {
     pub(super) fn acknowledge(&mut self, dialog: &Dialog, hop: &Hop, cseq: u32) -> SentAck {
         let branch = self.random.branch();
         let site = self.sites.find(hop.network, hop.transport, hop.remote.ip()).expect("the INVITE left from there");
-        let stamp = Stamp {
-            transport: hop.transport,
-            host: &site.host,
-            port: Some(site.port),
-            branch,
-            contact: &site.contact,
-        };
+        let stamp =
+            Stamp { transport: hop.transport, host: &site.host, port: Some(site.port), branch, contact: &site.contact };
         let bytes = dialog.ack(cseq, &stamp).finish().bytes;
         self.transmits.push(Transmit { hop: hop.clone(), bytes: bytes.clone(), by: By::Nobody });
         SentAck::new(cseq, bytes)

@@ -1,12 +1,6 @@
 //! The fuzz checks over the messages of the RFC and over random damage to them; `rsip` is the second opinion in them.
 
-#[path = "../../fuzz/checks/framing.rs"]
-mod framing;
-#[path = "../../fuzz/checks/lexer.rs"]
-mod lexer;
-#[path = "../../fuzz/checks/sdp.rs"]
-mod sdp;
-
+use crate::corpora::{framing, lexer, sdp};
 use proptest::prelude::*;
 
 use super::all;

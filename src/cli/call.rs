@@ -1,0 +1,189 @@
+//! `yihao call`: places a test call through a trunk of the plan and shows its ladder and what became of it.
+
+#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+
+use crate::config::{self, Overrides};
+use crate::dialplan::Plan;
+use crate::node::phone::{News, Phone, PhoneConfig};
+
+/// The call was answered.
+pub const OK: u8 = 0;
+/// The call was not answered.
+pub const UNANSWERED: u8 = 1;
+/// The call could not be placed.
+pub const FAILED: u8 = 2;
+
+/// RTP ports of the test phone: below those of the exchange.
+const RTP: (u16, u16) = (17_000, 17_999);
+/// Longest wait for the other side to hang up after we have.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Places a test call through a trunk of the plan, or as a chosen caller; shows the ladder and the result.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  yihao call 12315
+  yihao call 12345 --trunk telecom --from 13800138000 --seconds 10
+  yihao call 12345 --play question.wav --record answer --json
+
+The caller uses an address of the trunk that belongs to this machine; the exchange recognises the trunk by it.
+Exit codes: 0 answered, 1 not answered, 2 could not be placed.")]
+pub struct Args {
+    /// The number to dial.
+    #[arg(value_name = "NUMBER")]
+    pub number: String,
+    /// Trunk of the plan through which the call comes; without it, one whose address belongs to this machine.
+    #[arg(long, value_name = "NAME")]
+    pub trunk: Option<String>,
+    /// The caller's number.
+    #[arg(long, value_name = "NUMBER", default_value = "08161234567")]
+    pub from: String,
+    /// Where the exchange listens over UDP; without it, as the configuration says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub server: Option<SocketAddr>,
+    /// WAV file (8 or 16 kHz, mono, 16 bits) that the caller speaks after the answer.
+    #[arg(long, value_name = "FILE")]
+    pub play: Option<PathBuf>,
+    /// Folder for a recording of what the caller says (left) and hears (right).
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
+    /// Hang up so long after the answer, seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub seconds: u64,
+    /// Give up so long without an answer, seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub patience: u64,
+    /// The configuration of the exchange; without one the embedded defaults count.
+    #[arg(long, value_name = "FILE", env = "YIHAO_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// What stands over the configuration.
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What came of the call.
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    answered: bool,
+    rang: bool,
+    cause: Option<String>,
+    status: Option<u16>,
+    ladder: Vec<Step>,
+}
+
+/// One message of the ladder.
+#[derive(Debug, Serialize)]
+struct Step {
+    sent: bool,
+    message: String,
+}
+
+/// Runs the command; gives its exit code.
+///
+/// # Errors
+/// When configuration, plan, trunk or sockets cannot be had.
+pub fn run(args: &Args) -> Result<u8> {
+    let (config, report) = config::load(args.config.as_deref(), &args.overrides);
+    let Some(config) = config else { bail!("the configuration has mistakes:\n{report}") };
+    let (plan, report) = config::load_plan(&config);
+    let Some(plan) = plan else { bail!("the dial plan has mistakes:\n{report}") };
+    let exchange = match args.server {
+        Some(server) => server,
+        None => {
+            *config.networks.iter().flat_map(|n| &n.udp).next().context("no network listens on UDP; give --server")?
+        }
+    };
+    let scratch = config.folders.var.join("call");
+    let phone = Phone::start(PhoneConfig {
+        local: source(&plan, args.trunk.as_deref(), exchange)?,
+        exchange,
+        number: args.from.clone(),
+        account: None,
+        voice: args.play.clone(),
+        recordings: args.record.clone().unwrap_or_else(|| scratch.clone()),
+        rtp: RTP,
+        answers_after: None,
+    })?;
+    phone.dial(&args.number);
+    let outcome = follow(&phone, args);
+    drop(phone);
+    if args.record.is_none() {
+        // Nobody asked for the recording.
+        let _absent = std::fs::remove_dir_all(&scratch);
+    }
+    print(&outcome, args)?;
+    Ok(if outcome.answered { OK } else { UNANSWERED })
+}
+
+/// An address of the trunk that this machine has and that is not the exchange's own.
+fn source(plan: &Plan, name: Option<&str>, exchange: SocketAddr) -> Result<IpAddr> {
+    let mut trunks = plan.trunks.iter().filter(|t| name.is_none_or(|n| n == t.name)).peekable();
+    if trunks.peek().is_none() {
+        let known: Vec<&str> = plan.trunks.iter().map(|t| t.name.as_str()).collect();
+        bail!("the plan has no trunk {:?}; it has: {}", name.unwrap_or_default(), known.join(", "));
+    }
+    let mut here: Vec<IpAddr> = trunks
+        .flat_map(|t| &t.sources)
+        .map(|s| s.address)
+        .filter(|a| a.is_ipv4() == exchange.is_ipv4() && std::net::UdpSocket::bind((*a, 0)).is_ok())
+        .collect();
+    here.sort_by_key(|a| *a == exchange.ip());
+    here.first().copied().context("no address of this trunk belongs to this machine; run the call where the trunk ends")
+}
+
+fn follow(phone: &Phone, args: &Args) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut patience = Duration::from_secs(args.patience);
+    loop {
+        match phone.next(patience) {
+            Some(News::Ladder(sent, message)) => {
+                if !args.json {
+                    println!("  {} {message}", if sent { "->" } else { "<-" });
+                }
+                outcome.ladder.push(Step { sent, message });
+            }
+            Some(News::Ringing) => outcome.rang = true,
+            Some(News::Answered) => {
+                outcome.answered = true;
+                patience = Duration::from_secs(args.seconds);
+            }
+            Some(News::Ended(cause, status)) => {
+                outcome.cause = Some(format!("{cause:?}"));
+                outcome.status = status;
+                return outcome;
+            }
+            Some(News::Registered) => {}
+            None if patience == FAREWELL => return outcome,
+            None => {
+                phone.hang_up();
+                patience = FAREWELL;
+            }
+        }
+    }
+}
+
+fn print(outcome: &Outcome, args: &Args) -> Result<()> {
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(outcome)?);
+        return Ok(());
+    }
+    let cause = outcome.cause.as_deref().unwrap_or("no end was heard");
+    match (outcome.answered, outcome.status) {
+        (true, _) => println!("answered; ended: {cause}"),
+        (false, Some(status)) => println!("not answered: {cause} ({status})"),
+        (false, None) => println!("not answered: {cause}"),
+    }
+    if let Some(folder) = &args.record {
+        println!("recorded in {}", folder.display());
+    }
+    Ok(())
+}
