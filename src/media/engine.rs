@@ -50,6 +50,8 @@ pub struct NetworkPorts {
     pub first_port: u16,
     /// Last port of the range, inclusive.
     pub last_port: u16,
+    /// DSCP of media, usually 46 (EF, RFC 3246).
+    pub dscp: u8,
     /// How many pairs are bound. `None`: as many as the range and the limit of open files allow.
     pub pairs: Option<usize>,
 }

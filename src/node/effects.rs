@@ -1,6 +1,7 @@
 //! Each effect to its shell: the ledger first, then engine, sockets and askers, in order.
 
-use crate::exchange::Output;
+use crate::exchange::{Input, Output};
+use crate::media::engine as media;
 use crate::sip::endpoint;
 use crate::sip::flow::Transport;
 use crate::sip::transaction::{By, Transmit};
@@ -15,7 +16,7 @@ impl Control {
         let mut refused = Vec::new();
         while !self.out.is_empty() || !refused.is_empty() {
             for by in refused.drain(..) {
-                self.feed(crate::exchange::Input::Sip(endpoint::Input::Unsent { by }));
+                self.feed(Input::Sip(endpoint::Input::Unsent { by }));
             }
             let out = std::mem::take(&mut self.out);
             self.write_ledger(&out);
@@ -57,6 +58,12 @@ impl Control {
             Output::Send(transmit) => self.transmit(transmit, refused),
             Output::Close(connection) => self.streams.close(connection),
             Output::Resolve { whom, uri, network } => self.resolver.ask(whom, uri, network),
+            // The call goes on, without a recording.
+            Output::Media(media::Command::Record { call, .. }) if self.disk.is_full() => {
+                ::metrics::counter!("yihao_recording_failures_total").increment(1);
+                let why = "the disk has too little room".to_owned();
+                self.feed(Input::Media(media::Event::RecordingFailed { call, why }));
+            }
             Output::Media(command) => self.engine.send(command),
             Output::Reply { to, reply } => {
                 if let Some(slot) = self.replies.remove(&to) {

@@ -199,6 +199,7 @@ impl Desk {
             bind: config.local,
             first_port: config.rtp.0,
             last_port: config.rtp.1,
+            dscp: 46,
             pairs: Some(4),
         }];
         let (engine, ports) = Engine::start(engine)?;

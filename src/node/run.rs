@@ -83,6 +83,7 @@ impl Control {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(256);
         self.feed(Input::Sip(endpoint::Input::Begin));
+        self.watch_disk(self.clock.now());
         self.perform();
         loop {
             let sleep = self.sleep();
@@ -128,11 +129,15 @@ impl Control {
         }
         self.perform();
         if self.disk.is_due(now) {
-            if self.disk.look(now) {
-                self.feed(Input::Sip(endpoint::Input::Accepting(!self.disk.refuses_calls())));
-            }
+            self.watch_disk(now);
             self.ledger.retry();
             metrics::record(&self.exchange, &self.trunk_names, self.admitted, now);
+        }
+    }
+
+    fn watch_disk(&mut self, now: Now) {
+        if self.disk.look(now) {
+            self.feed(Input::Sip(endpoint::Input::Accepting(!self.disk.refuses_calls())));
         }
     }
 

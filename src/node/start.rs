@@ -175,6 +175,7 @@ fn start_engine(config: &Config, plan: &Plan, wake: &Wake) -> Result<(Engine, Ve
                     bind,
                     first_port: network.rtp.first,
                     last_port: network.rtp.last,
+                    dscp: network.dscp_media,
                     pairs: None,
                 });
             }
@@ -401,6 +402,11 @@ impl DiskWatch {
         }
         metrics::gauge!("yihao_recording_disk_full").set(f64::from(u8::from(full)));
         std::mem::replace(&mut self.full, full) != full
+    }
+
+    /// Whether there is too little room to begin a recording.
+    pub(super) fn is_full(&self) -> bool {
+        self.full
     }
 
     /// Whether new calls are refused for want of room.

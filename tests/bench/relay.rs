@@ -233,6 +233,7 @@ fn ours(calls: usize, seconds: Duration, recorded: bool) -> Result<Row> {
         bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         first_port: FIRST_PORT,
         last_port: LAST_PORT,
+        dscp: 46,
         pairs: Some(2 * calls),
     });
     let (mut engine, ports) = Engine::start(config)?;

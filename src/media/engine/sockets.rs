@@ -4,7 +4,7 @@
 
 use std::io;
 use std::mem::size_of;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -12,9 +12,6 @@ use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
 use super::{NetworkPorts, StartError};
 use crate::types::MediaPort;
-
-/// Expedited Forwarding (RFC 3246) in the upper six bits of the traffic class.
-const EF: u32 = 46 << 2;
 
 /// Descriptors that stay free of media: SIP, HTTP, database, recordings.
 const RESERVED_FILES: u64 = 1_024;
@@ -110,7 +107,7 @@ fn bind_network(network: &NetworkPorts, workers: u8, share: usize, out: &mut Vec
         }
         let worker = u8::try_from(bound % usize::from(workers)).expect("fewer than 256 workers");
         let port = MediaPort { network: network.network, worker, port, v6: network.bind.is_ipv6() };
-        match bind_pair(network.bind, port) {
+        match bind_pair(network, port) {
             Ok(pair) => {
                 out.push(pair);
                 bound += 1;
@@ -126,23 +123,25 @@ fn bind_network(network: &NetworkPorts, workers: u8, share: usize, out: &mut Vec
     Ok(())
 }
 
-fn bind_pair(address: IpAddr, port: MediaPort) -> io::Result<Pair> {
-    let rtp = bind(SocketAddr::new(address, port.port))?;
-    let rtcp = bind(SocketAddr::new(address, port.port + 1))?;
+fn bind_pair(network: &NetworkPorts, port: MediaPort) -> io::Result<Pair> {
+    let rtp = bind(SocketAddr::new(network.bind, port.port), network.dscp)?;
+    let rtcp = bind(SocketAddr::new(network.bind, port.port + 1), network.dscp)?;
     Ok(Pair { port, rtp, rtcp })
 }
 
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bind(address: SocketAddr, dscp: u8) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
+    // DSCP stands in the upper six bits of the traffic class (RFC 2474 3).
+    let class = u32::from(dscp) << 2;
     // A container may forbid the marking; voice without it is better than no voice.
     let marked = if address.is_ipv6() {
         socket.set_only_v6(true)?;
-        socket.set_tclass_v6(EF)
+        socket.set_tclass_v6(class)
     } else {
-        socket.set_tos_v4(EF)
+        socket.set_tos_v4(class)
     };
     if let Err(error) = marked {
-        tracing::debug!(%error, "DSCP EF cannot be set");
+        tracing::debug!(%error, "DSCP cannot be set");
     }
     socket.bind(&address.into())?;
     Ok(socket.into())

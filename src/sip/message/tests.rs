@@ -1,3 +1,5 @@
+//! Whole messages: what is read, what is refused and how it is answered.
+
 use super::*;
 
 const INVITE: &str = "INVITE sip:12345@10.0.0.1;user=phone SIP/2.0\r\n\

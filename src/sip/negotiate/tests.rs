@@ -1,3 +1,5 @@
+//! Offers and answers, hold, security and what has nothing in common.
+
 use super::*;
 use crate::types::CryptoSuite;
 

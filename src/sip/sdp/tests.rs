@@ -1,3 +1,5 @@
+//! Descriptions read and printed, and those that are refused.
+
 use super::*;
 
 const OFFER: &str = "v=0\r\no=- 20518 0 IN IP4 203.0.113.1\r\ns=\r\nb=AS:64\r\nz=?\r\nc=IN IP4 203.0.113.1\r\nt=0 0\r\n\

@@ -31,6 +31,7 @@ pub(super) fn network(pairs: usize) -> NetworkPorts {
         bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
         first_port: 16_000 + 100 * u16::try_from(turn).expect("small"),
         last_port: 31_999,
+        dscp: 46,
         pairs: Some(pairs),
     }
 }

@@ -1,3 +1,5 @@
+//! Builders: what is written, and that nothing can be injected.
+
 use super::*;
 use crate::sip::message::{AuthHeader, CSeq, Transport, Via};
 

@@ -1,3 +1,5 @@
+//! Streams cut at every byte, bounds and broken peers.
+
 use super::*;
 
 fn options(body: &str) -> String {

@@ -1,3 +1,5 @@
+//! URIs of every shape, and their comparison.
+
 use super::*;
 
 fn uri(text: &str) -> Uri {
