@@ -13,5 +13,6 @@ mod networks;
 mod rig;
 mod rig_check;
 mod seats;
+mod service;
 mod talk;
 mod wire;

@@ -78,23 +78,49 @@ impl<'a> Sound<'a> {
         longest * 5
     }
 
-    /// How well it holds `prompt`, from 0 to 1: the best normalised correlation of the prompt's beginning at any place.
+    /// How well it holds `prompt`, from 0 to 1: the prompt's quarter seconds are looked for one after the other, each near
+    /// the place where the one before leads to expect it, and the typical of their correlations counts. A telephone that
+    /// slips by some milliseconds does no harm.
     pub(crate) fn likeness(self, prompt: &Wav) -> f64 {
         assert_eq!(prompt.rate, self.rate, "both at one rate");
-        let wanted = &prompt.channels[0];
-        let size = (2 * self.rate as usize).min(wanted.len()).min(self.samples.len());
-        let wanted = &wanted[..size];
-        let own = energy(wanted);
-        let mut heard = energy(&self.samples[..size]);
-        let mut best = 0.0f64;
-        for at in 0..=self.samples.len() - size {
-            let part = &self.samples[at..at + size];
-            if at > 0 {
-                heard += square(part[size - 1]) - square(self.samples[at - 1]);
+        let step = self.rate as usize / 4;
+        let near = self.rate as usize / 20;
+        let mut found = Vec::new();
+        let mut expected: Option<usize> = None;
+        // What is soft (pauses, the ends) looks like everything.
+        let parts = prompt.channels[0].chunks_exact(step);
+        for (n, part) in parts.enumerate().filter(|(_, part)| rms(part) > 300.0) {
+            let range = match expected {
+                None => 0..self.samples.len(),
+                Some(begin) => {
+                    let at = begin + n * step;
+                    at.saturating_sub(near)..at + near
+                }
+            };
+            let (at, likeness) = self.best(part, range);
+            // The first that is found without doubt tells where the prompt began.
+            if likeness > 0.8 {
+                expected = Some(at.saturating_sub(n * step));
             }
-            // Every fourth sample tells enough, and the sum costs a quarter.
-            let sum: f64 = part.iter().zip(wanted).step_by(4).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            best = best.max(4.0 * sum / (own * heard).sqrt().max(1.0));
+            found.push(likeness);
+        }
+        found.sort_by(f64::total_cmp);
+        found.get(found.len() / 2).copied().unwrap_or(0.0)
+    }
+
+    /// Where `part` is most alike in a range of beginnings, and how much.
+    fn best(self, part: &[i16], range: std::ops::Range<usize>) -> (usize, f64) {
+        let own = energy(part);
+        let mut best = (0, 0.0_f64);
+        for at in range.start..range.end.min((self.samples.len() + 1).saturating_sub(part.len())) {
+            let heard = &self.samples[at..at + part.len()];
+            let sum: f64 = heard.iter().zip(part).step_by(4).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            if sum > 0.0 {
+                let likeness = 4.0 * sum / (own * energy(heard)).sqrt();
+                if likeness > best.1 {
+                    best = (at, likeness);
+                }
+            }
         }
         best
     }

@@ -1,8 +1,8 @@
 //! The exchange itself: the binary that is shipped, started, asked, killed and started again.
 
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -45,6 +45,19 @@ impl Server {
         self.process.kill();
     }
 
+    /// Asks it to end (SIGTERM); how it ended, if it did in time.
+    pub(crate) fn stop(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.process.terminate();
+        let end = Instant::now() + limit;
+        while Instant::now() < end {
+            if let Some(status) = self.process.ended() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
     /// Starts again on the same folder.
     pub(crate) fn restart(&mut self) {
         self.process.kill();
@@ -52,21 +65,18 @@ impl Server {
         self.wait_until_ready();
     }
 
-    /// Process id.
-    pub(crate) fn pid(&mut self) -> u32 {
-        self.process.child().id()
-    }
-
-    /// The end of its log, for messages of failing tests.
-    pub(crate) fn last_words(&self) -> String {
-        self.process.last_words()
-    }
-
     /// A GET of the API.
     pub(crate) fn get(&self, path: &str) -> Value {
         let (status, body) = http::request(self.site.http(), "GET", path, &self.token).unwrap();
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap()
+    }
+
+    /// The sum of a metric over its labels; 0 when it was never counted.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let (_, text) = http::request(self.site.http(), "GET", "/metrics", "").unwrap();
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
     fn post(&self, path: &str) -> u16 {
@@ -158,19 +168,18 @@ impl Server {
 impl Drop for Server {
     /// A failing test shows what the exchange said last.
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        // It ends before its addresses are free for another test.
+        let failed = std::thread::panicking();
+        if !failed {
+            self.stop(s(2));
+        }
+        self.process.kill();
+        if failed {
             eprintln!("--- the exchange's last words\n{}", self.process.last_words());
             if std::env::var_os("YIHAO_KEEP").is_some() {
                 self.site.folder.disable_cleanup(true);
                 eprintln!("--- kept {}", self.site.folder.path().display());
             }
-            return;
-        }
-        self.process.terminate();
-        // An orderly end is worth a second, and no test depends on it.
-        let end = std::time::Instant::now() + Duration::from_secs(1);
-        while self.process.ended().is_none() && std::time::Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }

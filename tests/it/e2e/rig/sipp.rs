@@ -9,7 +9,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::process::{Process, tail};
-use super::s;
 use super::site::Site;
 
 /// What SIPp is to do.
@@ -129,11 +128,6 @@ impl Sipp {
         }
         let process = Process::start(&name, command, &folder.join(format!("{name}.out")));
         Self { process, name, folder }
-    }
-
-    /// Runs it to its end.
-    pub(crate) fn run(site: &Site, job: &Job) -> Counts {
-        Self::start(site, job).finish(s(60))
     }
 
     fn file(&self, ending: &str) -> PathBuf {

@@ -64,6 +64,10 @@ pub(crate) struct Site {
     pub(crate) ring_ms: u32,
     /// Lines of `[timers]`.
     pub(crate) timers: String,
+    /// Free space below which the disk counts as full.
+    pub(crate) min_free_mb: u32,
+    /// What a full disk does.
+    pub(crate) disk_full: &'static str,
     /// Prompts of the repository instead of short tones.
     pub(crate) real_prompts: bool,
 }
@@ -87,6 +91,8 @@ impl Site {
             seats: Vec::new(),
             ring_ms: 15_000,
             timers: String::new(),
+            min_free_mb: 10,
+            disk_full: "continue",
             real_prompts: false,
             street,
         }
@@ -143,9 +149,11 @@ impl Site {
         let prompts = if self.real_prompts { repository_prompts() } else { self.file("prompts") };
         let mut text = format!(
             "realm = {REALM:?}\nplan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n[folders]\nvar = \"var\"\nprompts = {:?}\n\
-             [http]\nlisten = \"{}\"\n[recording]\nmin_free_mb = 10\n[timers]\n{}\n",
+             [http]\nlisten = \"{}\"\n[recording]\nmin_free_mb = {}\ndisk_full = {:?}\n[timers]\n{}\n",
             prompts,
             self.http(),
+            self.min_free_mb,
+            self.disk_full,
             self.timers
         );
         for network in &self.networks {

@@ -1,0 +1,150 @@
+//! The exchange as a service: what agents dial, what it does when asked to stop, when its disk is full, when something is wrong.
+
+use std::net::UdpSocket;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::rig::phone::Phone;
+use super::rig::server::{Server, binary};
+use super::rig::sipp::{Job, Sipp};
+use super::rig::site::{LINE_12315, PHONE, Site, TELECOM};
+use super::rig::skip::{Tool, have};
+use super::rig::{s, tone};
+use super::talk::{one_of_each, talk};
+
+#[test]
+fn an_agent_becomes_ready_by_dialling_and_only_then_gets_calls() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let server = Server::start(Site::new().with_seat(8001));
+    let site = &server.site;
+    let mut seat = Phone::seat(site, 8001, PHONE, json!({ "answer": 200, "tone": site.tone(tone::SEAT) }));
+    assert_eq!(server.get("/api/v1/seats")["seats"][0]["presence"], "signed_out", "a registration makes nobody ready");
+    for code in ["*40", "*41"] {
+        seat.call(&format!("sip:{code}@{}", site.sip()));
+        seat.wait_state("confirmed");
+        seat.wait_state("disconnected");
+    }
+    assert_eq!(server.get("/api/v1/seats")["seats"][0]["presence"], "ready");
+    let mut caller = Phone::caller(site, TELECOM, json!({ "tone": site.tone(tone::CALLER) }));
+    caller.call(&format!("sip:12345@{}", site.sip()));
+    seat.wait_state("confirmed");
+    caller.hang_up();
+    let fates: Vec<_> = server.wait_fates(3).iter().map(|call| call["fate"].clone()).collect();
+    assert_eq!(fates, [json!("answered"), json!("served"), json!("served")]);
+}
+
+#[test]
+fn a_phone_with_a_wrong_password_does_not_register() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let server = Server::start(Site::new().with_seat(8001));
+    let site = &server.site;
+    let want = json!({
+        "user": "8001", "domain": site.sip().to_string(), "register": true, "password": "wrong",
+        "bind": site.street.at(PHONE).to_string(),
+    });
+    let phone = Phone::start(site, want, json!({}));
+    let told = phone.wait("registration", |_| true);
+    assert_eq!(told["code"], 401, "{told}");
+    assert_eq!(server.get("/api/v1/seats")["seats"][0]["reachable"], false);
+}
+
+#[test]
+fn narrow_band_and_wide_band_and_both_laws_understand_each_other() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let server = Server::start(Site::new().with_seat(8001));
+    let site = &server.site;
+    let wide = json!({ "codecs": ["G722/16000"], "answer": 200, "tone": site.tone(tone::SEAT) });
+    let mut seat = Phone::seat(site, 8001, PHONE, wide);
+    server.make_ready(8001);
+    let mu_law = json!({ "codecs": ["PCMU/8000"], "tone": site.tone(tone::CALLER) });
+    let mut caller = Phone::caller(site, TELECOM, mu_law);
+    talk(&server, &mut caller, &mut seat, "12345").is_perfect();
+}
+
+#[test]
+fn a_full_disk_costs_the_recording_and_not_the_call() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let mut site = Site::new();
+    site.min_free_mb = 10_000_000;
+    let (server, mut caller, seat) = one_of_each(site);
+    caller.call(&format!("sip:12345@{}", server.site.sip()));
+    seat.wait_state("confirmed");
+    caller.hang_up();
+    let call = server.wait_fates(1).remove(0);
+    assert_eq!(call["fate"], "answered");
+    assert_eq!(server.steps(&call, "recording_failed").len(), 1, "{}", server.timeline(&call));
+    assert!(server.metric("yihao_recording_failures_total") >= 1.0);
+}
+
+#[test]
+fn a_full_disk_refuses_new_calls_where_the_operator_says_so() {
+    if !have(&[Tool::Sipp]) {
+        return;
+    }
+    let mut site = Site::new();
+    site.min_free_mb = 10_000_000;
+    site.disk_full = "refuse";
+    let server = Server::start(site);
+    let mut job = Job::call(&server.site, "caller_refused", TELECOM, "12345");
+    job.replace.push(("STATUS", b"503".to_vec()));
+    Sipp::start(&server.site, &job).expect_good(1, s(15));
+}
+
+#[test]
+fn a_stop_ends_calls_and_closes_the_books() {
+    if !have(&[Tool::Sipp]) {
+        return;
+    }
+    let mut server = Server::start(Site::new());
+    tone::write_alaw(&server.site.file("tone.al"), tone::CALLER);
+    let mut job = Job::call(&server.site, "caller_stays", TELECOM, "12345");
+    job.replace.push(("PATIENCE_MS", b"20000".to_vec()));
+    let mut caller = Sipp::start(&server.site, &job);
+    server.wait_live("a call that waits", |calls| calls.iter().any(|call| call["queue"] == "general"));
+    // Once: no new calls, those in progress may finish.
+    assert_eq!(server.stop(Duration::from_millis(300)), None, "a call is in progress");
+    let mut late = Job::call(&server.site, "caller_refused", LINE_12315, "12315");
+    late.replace.push(("STATUS", b"503".to_vec()));
+    Sipp::start(&server.site, &late).expect_good(1, s(15));
+    // Twice: now.
+    let status = server.stop(s(10)).expect("it stops in time");
+    assert!(status.success(), "{status}");
+    caller.expect_good(1, s(5));
+    server.restart();
+    let count = server.calls().len();
+    assert!(server.wait_fates(count).iter().any(|call| call["line"] == "12345"));
+}
+
+#[test]
+fn what_is_wrong_is_said_once_and_nothing_is_half_started() {
+    let site = Site::new().with_seat(8001);
+    site.write();
+    let taken = UdpSocket::bind(site.sip()).unwrap();
+    refuses_to_start(&site, "5060");
+    drop(taken);
+    std::fs::remove_file(site.file("prompts/8k/greeting/12345.wav")).unwrap();
+    refuses_to_start(&site, "greeting/12345");
+    std::fs::write(site.file("plan.toml"), "deployment = 1\n").unwrap();
+    refuses_to_start(&site, "plan.toml:1:14");
+}
+
+/// It ends by itself, with a failure that names what is wrong.
+fn refuses_to_start(site: &Site, why: &str) {
+    let mut command = Command::new("timeout");
+    command.arg("20").arg(binary()).args(["serve", "--no-demo", "--config"]).arg(site.file("yihao.toml"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code().is_some_and(|code| code != 0 && code != 124), "{:?}: {said}", output.status);
+    assert!(said.contains(why), "{why} is not in:\n{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
