@@ -62,7 +62,7 @@ pub enum BindError {
     #[error("HTTP listens on loopback only until there are accounts; {0} is not loopback, use 127.0.0.1 and a tunnel")]
     NotLoopback(SocketAddr),
     /// The port is taken, or something else is wrong.
-    #[error("cannot listen on {address} for HTTP: {source}; is another yihao running, or the port taken?")]
+    #[error("cannot listen on {address} for HTTP: is another yihao running, or the port taken?")]
     Io {
         /// Which address.
         address: SocketAddr,

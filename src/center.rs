@@ -26,6 +26,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::acd::Acd;
 use crate::dialplan::Plan;
 use crate::seat::Seat;
@@ -38,10 +40,12 @@ use memory::Memory;
 use timers::Timers;
 
 /// Bounds and backstops. Times of the service itself (ring, wrap-up, longest waiting) stand in the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// Most live calls; a new one beyond is refused "overload" (default 10,000).
     pub max_calls: usize,
+    /// Whether talks are recorded (default yes).
+    pub records: bool,
     /// Longest playing of a prompt in milliseconds. A prompt whose end is not reported by then counts as ended, so that
     /// no caller is stuck behind it (default 120,000).
     pub prompt_max_ms: u32,
@@ -64,6 +68,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_calls: 10_000,
+            records: true,
             prompt_max_ms: 120_000,
             join_max_ms: 40_000,
             clear_max_ms: 40_000,

@@ -13,6 +13,8 @@ pub mod secrets;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::sip::auth::Algorithm;
+
 pub use outside::prompt_is_there;
 pub use overrides::{Listen, Overrides};
 pub use plan::{load_plan, read_plan};
@@ -23,6 +25,9 @@ pub use read::{load, load_as_far_as_good};
 pub struct Config {
     /// Realm of the digest by which telephones register (RFC 7616 3.3); the stored HA1 hold only for this realm.
     pub realm: String,
+    /// Digest algorithms that phones are offered, most wanted first (RFC 8760 2.4). Default SHA-256, then MD5. Phones that
+    /// give up at a challenge they do not know (Debian 12's baresip among them) need MD5 alone.
+    pub digest: Vec<Algorithm>,
     /// The dial plan.
     pub plan: PathBuf,
     /// Passwords of telephones (as HA1) and trunks, a file of its own that only the owner reads.
@@ -261,6 +266,7 @@ impl Default for Config {
         let var = PathBuf::from("var");
         Self {
             realm: "yihao".to_owned(),
+            digest: vec![Algorithm::Sha256, Algorithm::Md5],
             secrets: var.join("secrets.toml"),
             http: Http { listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8080) },
             folders: Folders { recordings: var.join("recordings"), var, prompts: prompts_beside(&plan) },

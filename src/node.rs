@@ -24,7 +24,7 @@ pub use start::start;
 pub enum Signal {
     /// No new calls; those in progress may finish.
     Drain,
-    /// Certificates and plan are read again.
+    /// Certificates are read again.
     Reload,
     /// The end: calls that are left are cut.
     Stop,

@@ -77,7 +77,7 @@ impl Center {
     /// One recording a call, from the first answer of a seat to the end.
     fn record(&mut self, id: CallId, caller: LegId, out: &mut Out<'_>) {
         let Some(live) = self.calls.get_mut(&id) else { return };
-        if live.recording {
+        if live.recording || !self.config.records {
             return;
         }
         live.recording = true;

@@ -104,7 +104,8 @@ fn make_secrets(config: &Config, plan: &Plan) -> Result<Option<String>> {
         return Ok(None);
     }
     if let Some(folder) = config.secrets.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("the folder {} cannot be made; choose another with --var", folder.display()))?;
     }
     let password = secrets::readable_password(rand::random());
     secrets::create(&config.secrets, &config.realm, plan, |_| password.clone())

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Config, DiskFull, Listen, Network, Overrides, Tls, TlsIdentity, outside, prompts_beside};
 use crate::dialplan::report::{Report, Source};
 use crate::dialplan::table::{At, Reader, Table};
+use crate::sip::auth::Algorithm;
 
 /// Reads the configuration: defaults, then the file, then what environment and flags put over it.
 /// There is a configuration exactly when the report has no error.
@@ -112,6 +113,7 @@ impl<'r, 'a> Reading<'r, 'a> {
                 config.realm = realm.value;
             }
         }
+        self.read_digest(&root, config);
         if let Some(plan) = self.path(&root, "plan") {
             config.folders.prompts = prompts_beside(&plan);
             config.plan = plan;
@@ -129,6 +131,19 @@ impl<'r, 'a> Reading<'r, 'a> {
         read_input_log(&root, config);
         self.read_networks(&root, config);
         root.finish();
+    }
+
+    fn read_digest(&self, root: &Table<'r, 'a>, config: &mut Config) {
+        let known = |text: &str| {
+            [Algorithm::Sha256, Algorithm::Md5]
+                .into_iter()
+                .find(|a| a.name().eq_ignore_ascii_case(text))
+                .ok_or_else(|| format!("{text:?} is no digest algorithm that is kept for telephones"))
+        };
+        let wanted = root.parsed_list("digest", "digest = [\"SHA-256\", \"MD5\"]", known);
+        if !wanted.is_empty() {
+            config.digest = wanted.into_iter().map(|at| at.value).collect();
+        }
     }
 
     fn path(&self, table: &Table<'r, 'a>, key: &'static str) -> Option<PathBuf> {

@@ -63,7 +63,7 @@ pub struct EngineConfig {
     pub networks: Vec<NetworkPorts>,
     /// Worker threads. `None`: one less than there are cores, at least one.
     pub workers: Option<u8>,
-    /// Whether each worker stays on a core of its own when there are several. Default true.
+    /// Whether each worker stays on a core of its own when there are several.
     pub pin: bool,
     /// What can be played.
     pub prompts: Arc<Prompts>,

@@ -2,7 +2,7 @@
 //! calls (`yihao call`) and plays both parts of the demonstration. Real sockets, real packets.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -460,11 +460,4 @@ fn little_plan(config: &PhoneConfig) -> Result<(Plan, Secrets)> {
         secrets.trunks.insert(EXCHANGE_NAME.to_owned(), account.password.clone());
     }
     Ok((plan, secrets))
-}
-
-/// Finds the newest recording in a phone's folder.
-pub fn newest_recording(folder: &Path) -> Option<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.filter_map(|e| Some(e.ok()?.path())).collect();
-    files.sort();
-    files.pop()
 }

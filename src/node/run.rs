@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub(super) struct Control {
     pub(super) media_events: Vec<engine::Event>,
     pub(super) rows: Vec<Row>,
     pub(super) admitted: u64,
+    /// What `/readyz` says.
+    pub(super) ready: Arc<AtomicBool>,
     pub(super) ending: Option<Ending>,
 }
 
@@ -181,11 +184,13 @@ impl Control {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::Drain => {
+                self.ready.store(false, Ordering::Release);
                 tracing::info!(calls = self.exchange.center().calls(), "draining: no new calls");
                 self.feed(Input::Command(center::Input::Drain));
                 self.ending.get_or_insert(Ending::Draining(self.clock.now().after(DRAIN_LIMIT)));
             }
             Signal::Stop => {
+                self.ready.store(false, Ordering::Release);
                 self.feed(Input::Command(center::Input::Drain));
                 self.leave();
             }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -98,7 +100,11 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
     let http_at = http.local_addr().context("the HTTP listener has no address")?;
 
     let endpoint = make_endpoint(config, &plan, secrets, &listeners, ports, ids);
-    let center_config = center::Config { max_calls: config.limits.calls as usize, ..center::Config::default() };
+    let center_config = center::Config {
+        max_calls: config.limits.calls as usize,
+        records: config.recording.on,
+        ..center::Config::default()
+    };
     let center = Center::new(Arc::clone(&plan), center_config, ids);
     let (signals, signals_in) = sync_channel(SIGNALS);
     let (watchers, watchers_in) = sync_channel(SIGNALS);
@@ -129,6 +135,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         media_events: Vec::new(),
         rows: Vec::new(),
         admitted: 0,
+        ready: Arc::clone(&offices.ready),
         ending: None,
     };
     let thread = std::thread::Builder::new()
@@ -149,8 +156,12 @@ struct Bound {
     address: SocketAddr,
 }
 
+/// Makes a folder that only the exchange's user can look into: it holds numbers, voices and keys.
 fn make_folder(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
         .with_context(|| format!("the folder {} cannot be made; choose another with --var", path.display()))
 }
 
@@ -258,6 +269,7 @@ fn make_endpoint(
     let endpoint_config = endpoint::Config {
         networks: networks.collect(),
         realm: config.realm.clone(),
+        digest: config.digest.clone(),
         t1: Duration::from_millis(config.timers.t1_ms.into()),
         t2: Duration::from_millis(config.timers.t2_ms.into()),
         t4: Duration::from_millis(config.timers.t4_ms.into()),
@@ -281,6 +293,8 @@ struct Offices {
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     store: Store,
+    /// What `/readyz` says.
+    ready: Arc<AtomicBool>,
 }
 
 impl Offices {
@@ -298,13 +312,14 @@ impl Offices {
         let tail = runtime.spawn(tailer.run(stopped.clone()));
         let api_config = api::Config { listen: config.http.listen, ..api::Config::default() };
         let shared = api::Shared::new(api_config, core, store.clone(), token, metrics);
-        shared.ready().store(true, std::sync::atomic::Ordering::Release);
+        let ready = shared.ready();
+        ready.store(true, Ordering::Release);
         let serve = runtime.spawn(async move {
             if let Err(error) = api::serve(http, shared, stopped).await {
                 tracing::error!(%error, "the HTTP interface has ended");
             }
         });
-        Self { stop, tasks: vec![tail, serve], store }
+        Self { stop, tasks: vec![tail, serve], store, ready }
     }
 
     /// Lets both finish: the database follows the ledger to its end.

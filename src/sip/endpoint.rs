@@ -100,7 +100,10 @@ impl Endpoint {
             transactions: Transactions::new(settings),
             registrar: Registrar::new(register::settings(&config)),
             trunks,
-            guard: Guard::new(auth::Settings::new(&config.realm), &random.bytes()),
+            guard: Guard::new(
+                auth::Settings { algorithms: config.digest.clone(), ..auth::Settings::new(&config.realm) },
+                &random.bytes(),
+            ),
             ports,
             ids,
             legs: BTreeMap::new(),

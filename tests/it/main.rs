@@ -4,5 +4,6 @@
 
 mod corpora;
 mod e2e;
+mod faults;
 mod sim;
 mod torture;

@@ -1,6 +1,6 @@
 //! Prompts and music: read from WAV files once, encoded once for each codec, played from shared memory.
 //!
-//! A file is `<name>.wav` below the prompt folder, one channel of PCM16 at 8,000 or 16,000 Hz; where `<name>.16k.wav`
+//! A file is `8k/<name>.wav` below the prompt folder, one channel of PCM16 at 8,000 or 16,000 Hz; where `16k/<name>.wav`
 //! stands beside it, that one is what G.722 listeners hear. Files can be replaced by others of the same name.
 
 use std::collections::BTreeMap;

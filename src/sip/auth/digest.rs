@@ -6,12 +6,13 @@ use std::fmt;
 
 use md5::{Digest as _, Md5};
 use ring::digest::{Context, SHA256, SHA512_256};
+use serde::{Deserialize, Serialize};
 
 /// Longest hash as hexadecimal text.
 const HEX_MAX: usize = 64;
 
 /// A hash algorithm of the IANA registry for HTTP digest that SIP allows (RFC 8760 2.1). Ordered by strength.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Algorithm {
     /// MD5: what phones before 2020 speak. Kept for them (RFC 8760 2.1 allows it for compatibility).
     Md5,

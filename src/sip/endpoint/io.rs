@@ -7,18 +7,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::sip::auth::Algorithm;
 use crate::sip::flow::{ConnId, Flow, Hop, Transport};
 use crate::sip::message::Uri;
 use crate::sip::transaction::{By, Transmit};
 use crate::types::{CallId, Digit, LegEvent, LegId, MediaPort, NetworkId, SeatId, StreamParams, TrunkId};
 
 /// How the endpoint behaves. Times and limits have the defaults that `Default` gives.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
     /// Networks by id: at least one.
     pub networks: Vec<Network>,
     /// Digest realm for seats' phones; the stored HA1 are made for it.
     pub realm: String,
+    /// Digest algorithms that phones are offered, most wanted first. Default SHA-256, then MD5.
+    pub digest: Vec<Algorithm>,
     /// Value of Server and User-Agent.
     pub product: String,
     /// T1, the estimate of a round trip (RFC 3261 17.1.1.1). Default 500 ms.
@@ -52,6 +55,7 @@ impl Default for Config {
         Self {
             networks: Vec::new(),
             realm: "yihao".to_owned(),
+            digest: vec![Algorithm::Sha256, Algorithm::Md5],
             product: concat!("Yihao/", env!("CARGO_PKG_VERSION")).to_owned(),
             t1: Duration::from_millis(500),
             t2: Duration::from_secs(4),
@@ -78,7 +82,7 @@ impl Config {
 }
 
 /// One network that the exchange stands in, with the addresses that peers there see.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Network {
     /// Name in the configuration: `carrier`, `seats`.
     pub name: String,
@@ -109,6 +113,7 @@ pub enum Input {
         /// Where it came from.
         flow: Flow,
         /// All of it.
+        #[serde(with = "wire")]
         bytes: Bytes,
     },
     /// A stream peer connected, or we reached one.
@@ -271,5 +276,32 @@ impl Refused {
             Refused::NoNumber => "no_number",
             Refused::Loop => "loop",
         }
+    }
+}
+
+/// Bytes of a message in a log: as text where they are UTF-8, which nearly all are, else as numbers.
+mod wire {
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Wire {
+        Text(String),
+        Bytes(Vec<u8>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, to: S) -> Result<S::Ok, S::Error> {
+        match str::from_utf8(bytes) {
+            Ok(text) => to.serialize_str(text),
+            Err(_) => Wire::Bytes(bytes.to_vec()).serialize(to),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
+        Ok(match Wire::deserialize(from)? {
+            Wire::Text(text) => Bytes::from(text),
+            Wire::Bytes(bytes) => Bytes::from(bytes),
+        })
     }
 }

@@ -1,0 +1,220 @@
+//! Bad input and bad surroundings: each ends the start with one message that says what to do, or refuses a call with a
+//! reason, and never leaves a half-started server behind.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The longest that anything here may take.
+const LIMIT_S: &str = "30";
+
+fn yihao(arguments: &[&str]) -> Command {
+    let mut command = Command::new("timeout");
+    command.args([LIMIT_S, env!("CARGO_BIN_EXE_yihao")]).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+/// A start that must fail: its exit code is 2 and its message has these words.
+fn refuses(arguments: &[&str], words: &[&str]) {
+    let mut all = vec!["serve", "--no-demo"];
+    all.extend(arguments);
+    let output = yihao(&all).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+    for word in words {
+        assert!(text.contains(word), "{arguments:?} should say {word:?}: {text}");
+    }
+    assert!(output.stdout.is_empty(), "nothing is announced that does not run");
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn port_in_use_is_named() {
+    let (taken, folder) = (UdpSocket::bind("127.0.0.1:0").unwrap(), folder());
+    let address = taken.local_addr().unwrap().to_string();
+    let var = path(folder.path(), "var");
+    refuses(&["--var", &var, "--listen", &address, "--http", "127.0.0.1:0"], &[&address, "in use", "another port"]);
+}
+
+#[test]
+fn unreachable_folder_is_named() {
+    refuses(&["--var", "/proc/none", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"], &["/proc/none", "--var"]);
+}
+
+#[test]
+fn wrong_plan_shows_the_place() {
+    let folder = folder();
+    let (plan, var) = (path(folder.path(), "plan.toml"), path(folder.path(), "var"));
+    std::fs::write(&plan, "deployment = \"x\"\n[[line]]\nnumber = \"12345\"\nqueue = \"nowhere\"\n").unwrap();
+    refuses(&["--plan", &plan, "--prompts", "dialplans/prompts", "--var", &var], &["plan.toml:", "hint:", "nowhere"]);
+}
+
+#[test]
+fn missing_plan_and_missing_prompts_are_named() {
+    let folder = folder();
+    let (none, var) = (path(folder.path(), "none.toml"), path(folder.path(), "var"));
+    refuses(&["--plan", &none, "--var", &var], &["none.toml", "--plan"]);
+    let prompts = path(folder.path(), "prompts");
+    refuses(&["--prompts", &prompts, "--var", &var], &["prompt", &prompts, "--prompts"]);
+}
+
+#[test]
+fn broken_certificate_is_named() {
+    let folder = folder();
+    let tls = folder.path().join("var/tls");
+    std::fs::create_dir_all(&tls).unwrap();
+    for file in ["certificate.pem", "key.pem"] {
+        std::fs::write(tls.join(file), "junk").unwrap();
+    }
+    let var = path(folder.path(), "var");
+    refuses(&["--var", &var, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"], &["certificate.pem", "PEM"]);
+}
+
+#[test]
+fn http_stays_on_loopback() {
+    let folder = folder();
+    let var = path(folder.path(), "var");
+    refuses(&["--var", &var, "--listen", "127.0.0.1:0", "--http", "0.0.0.0:0"], &["0.0.0.0", "127.0.0.1"]);
+}
+
+#[test]
+fn address_of_another_machine_is_refused() {
+    let folder = folder();
+    let var = path(folder.path(), "var");
+    // TEST-NET-3 (RFC 5737) is no machine's.
+    refuses(&["--var", &var, "--listen", "203.0.113.7", "--http", "127.0.0.1:0"], &["203.0.113.7"]);
+}
+
+#[test]
+fn unknown_trunk_of_a_test_call_lists_those_of_the_plan() {
+    let output = yihao(&["call", "12345", "--trunk", "nope"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text.contains("\"nope\"") && text.contains("telecom"), "{text}");
+}
+
+/// A running server; ended by its process id.
+struct Served {
+    child: Child,
+    address: SocketAddr,
+    http: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Served {
+    /// Starts on free ports with these lines of configuration.
+    fn start(configuration: &str, rtp: &str) -> Self {
+        let folder = folder();
+        let root = env!("CARGO_MANIFEST_DIR");
+        let text = format!(
+            "plan = \"{root}/dialplans/mianyang.toml\"\n{configuration}\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             [folders]\nvar = \"{}\"\n[[network]]\nname = \"main\"\nudp = [\"127.0.0.1:0\"]\nrtp = \"{rtp}\"\n",
+            folder.path().join("var").display()
+        );
+        let file = path(folder.path(), "yihao.toml");
+        std::fs::write(&file, text).unwrap();
+        // No `timeout` in between: the server itself is ended by its process id.
+        let mut child = Command::new(env!("CARGO_BIN_EXE_yihao"))
+            .args(["serve", "--no-demo", "--config", &file])
+            .current_dir(root)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut find = |mark: &str| {
+            let line = lines.by_ref().map(Result::unwrap).find(|l| l.contains(mark)).unwrap();
+            let after = line.split(mark).nth(1).unwrap();
+            after.split([' ', ',']).next().unwrap().parse::<SocketAddr>().unwrap()
+        };
+        let address = find("UDP ");
+        let http = find("http://");
+        Self { child, address, http, folder }
+    }
+
+    fn call(&self) -> Command {
+        let (address, var) = (self.address.to_string(), path(self.folder.path(), "call"));
+        let arguments =
+            ["call", "12345", "--server", &address, "--seconds", "3", "--patience", "3", "--json", "--var", &var];
+        yihao(&arguments)
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        use std::io::Write;
+        let mut stream = std::net::TcpStream::connect_timeout(&self.http, Duration::from_secs(5)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let line = text.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("no {name} in\n{text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // The server is ended and awaited whatever the test came to.
+        let _gone = kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGKILL);
+        let _gone = self.child.wait();
+    }
+}
+
+fn status(output: &Output) -> Option<u64> {
+    let outcome: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    outcome["status"].as_u64()
+}
+
+/// Waits, at most ten seconds, until a metric has a value.
+fn await_metric(served: &Served, name: &str, value: f64) {
+    let reached = (0..200).any(|_| {
+        std::thread::park_timeout(Duration::from_millis(50));
+        (served.metric(name) - value).abs() < f64::EPSILON
+    });
+    assert!(reached, "{name} never became {value}");
+}
+
+#[test]
+fn full_disk_refuses_new_calls_where_the_setting_says_so() {
+    let served = Served::start("[recording]\ndisk_full = \"refuse\"\nmin_free_mb = 1000000000", "17000-17099");
+    await_metric(&served, "yihao_recording_disk_full", 1.0);
+    let output = served.call().output().unwrap();
+    assert_eq!((output.status.code(), status(&output)), (Some(1), Some(503)));
+    await_metric(&served, "yihao_invites_refused_total", 1.0);
+}
+
+#[test]
+fn full_disk_goes_on_serving_by_default() {
+    let served = Served::start("[recording]\nmin_free_mb = 1000000000", "17100-17199");
+    await_metric(&served, "yihao_recording_disk_full", 1.0);
+    let output = served.call().output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn exhausted_port_range_refuses_with_503_and_recovers() {
+    let served = Served::start("", "17200-17201");
+    let first = served.call().stdout(Stdio::piped()).spawn().unwrap();
+    await_metric(&served, "yihao_calls", 1.0);
+    let second = served.call().output().unwrap();
+    assert_eq!((second.status.code(), status(&second)), (Some(1), Some(503)));
+    assert_eq!(first.wait_with_output().unwrap().status.code(), Some(0));
+    await_metric(&served, "yihao_calls", 0.0);
+    // A port rests a second after use under pressure; then it serves again.
+    let recovered = (0..20).any(|_| {
+        std::thread::park_timeout(Duration::from_millis(200));
+        served.call().output().unwrap().status.code() == Some(0)
+    });
+    assert!(recovered, "the freed port is dealt out again");
+}
