@@ -1,7 +1,7 @@
 //! The center: owns all live calls, seats and queues of one node. The only place where `call`, `acd` and `seat` meet.
 //!
 //! A machine without clock, socket or randomness: [`Center::handle`] takes one [`Input`] and appends what must be done.
-//! One file per step of a call's life: [`arrive`], [`offer`], [`answer`], [`hold`], [`end`]; [`tick`] and [`presence`] are
+//! One file per step of a call's life: `arrive`, `offer`, `answer`, `hold`, `end`; `tick` and `presence` are
 //! what happens beside it. Knows no SIP, no media engine and no store.
 
 mod answer;

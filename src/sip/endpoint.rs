@@ -36,7 +36,7 @@ use crate::sip::transaction::{self, By, ClientId, Event, ServerId, Timers, Trans
 use crate::sip::trunk::Trunks;
 use crate::types::{CallId, Cause, LegCommand, LegEvent, LegId, LegIds, Mono, Now, TrunkId};
 
-pub use io::{Config, Input, Named, Network, Output, Refused, Secrets};
+pub use io::{Config, Input, Left, Named, Network, Output, Refused, Secrets};
 
 use leg::{DialogKey, Ghost, Leg, Purpose};
 use random::Random;
@@ -200,6 +200,20 @@ impl Endpoint {
     /// Whether no leg lives and no request of ours waits for an answer.
     pub fn is_quiet(&self) -> bool {
         self.legs.is_empty() && self.transactions.clients() == 0
+    }
+
+    /// What of calls is still there; nothing of it when all legs have ended and the transactions have run out.
+    pub fn left(&self) -> Left {
+        let is_carrier = |purpose: &&Purpose| matches!(purpose, Purpose::Carrier(..));
+        Left {
+            legs: self.legs.len(),
+            dialogs: self.dialogs.len(),
+            arriving: self.arriving.len(),
+            requests: self.clients.len() - self.clients.values().filter(is_carrier).count(),
+            ghosts: self.ghosts.len(),
+            timers: self.due.len() + self.due_of.len(),
+            trunk_calls: self.trunks.status().iter().map(|t| t.calls as usize).sum(),
+        }
     }
 
     /// Media ports by use.

@@ -3,7 +3,7 @@
 //! Preallocated segment files, so that a full disk does not stop it, and one `pwrite` a loop turn, so that `kill -9`
 //! loses nothing; a thread of its own syncs twice a second, so that a power cut loses at most a second. The control
 //! thread never waits for the disk: when no space can be had, rows wait in bounded memory and an alarm is raised.
-//! [`super::tail`] copies it into the database. Knows no SIP and no center.
+//! `store::tail` copies it into the database. Knows no SIP and no center.
 
 mod disk;
 mod recover;

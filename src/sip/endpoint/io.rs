@@ -235,6 +235,32 @@ pub enum Output {
     },
 }
 
+/// What of calls an endpoint holds, by kind; for figures and for worlds that want to see nothing left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Legs.
+    pub legs: usize,
+    /// Dialogs of legs.
+    pub dialogs: usize,
+    /// Incoming INVITEs without final answer.
+    pub arriving: usize,
+    /// Requests of ours that wait for their end, without those that concern a carrier as such.
+    pub requests: usize,
+    /// INVITEs of ours that outlive their leg.
+    pub ghosts: usize,
+    /// Legs that wait for a moment.
+    pub timers: usize,
+    /// Calls that trunks are held to carry.
+    pub trunk_calls: usize,
+}
+
+impl Left {
+    /// Whether there is nothing.
+    pub fn is_nothing(&self) -> bool {
+        *self == Left::default()
+    }
+}
+
 /// Why an INVITE was refused before a call existed. Counted by trunk; rows of the ledger plus these equal what carriers sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -51,7 +51,9 @@ impl Endpoint {
             State::Up(up) => &mut up.audio,
             State::Dialling(_) => return,
         };
-        if audio.agreed().is_none() {
+        // The port is open from our first description on, agreed or not: what the call hears waits there for the answer that
+        // comes with the ACK or PRACK (RFC 3261 13.2.1).
+        if audio.agreed().is_none() && audio.sent().is_empty() {
             return;
         }
         if !audio.opened {
