@@ -1,6 +1,7 @@
 //! Who may ask for what: requests outside of dialogs are looked at here before any state of ours is made.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use super::{Endpoint, Output, Refused, cause};
 const ANSWER_EVERY: Duration = Duration::from_secs(1);
 /// Unknown addresses that are remembered; beyond, all get silence until a second has passed.
 const MOST_STRANGERS: usize = 1_024;
+/// INVITEs of strangers that are told from their retransmissions, and for how long (timer B, RFC 3261 17.1.1.2).
+const MOST_COUNTED: usize = 4_096;
+const COUNTED_FOR: Duration = Duration::from_secs(32);
 /// REGISTERs of unknown addresses that are looked at in a second, so that a flood of them cannot starve calls. A centre of
 /// 1,000 seats is back within four seconds after a power cut.
 const STRANGE_REGISTERS_PER_S: u32 = 500;
@@ -24,6 +28,8 @@ const STRANGE_REGISTERS_PER_S: u32 = 500;
 #[derive(Debug, Default)]
 pub(super) struct Manners {
     answered: BTreeMap<IpAddr, Mono>,
+    /// INVITEs of strangers that were counted, so that a retransmission is not counted again.
+    counted: BTreeMap<u64, Mono>,
     registers_since: Mono,
     registers: u32,
 }
@@ -40,6 +46,20 @@ impl Manners {
         }
         self.answered.insert(stranger, now.mono);
         true
+    }
+
+    /// Whether an INVITE is seen for the first time. Under a flood of more than can be remembered each one counts.
+    fn is_first(&mut self, now: Now, invite: &Message, stranger: IpAddr) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (stranger, invite.call_id(), invite.branch(), invite.cseq_number()).hash(&mut hasher);
+        if self.counted.len() >= MOST_COUNTED {
+            self.counted.retain(|_, at| now.mono.since(*at) < COUNTED_FOR);
+        }
+        let key = hasher.finish();
+        if self.counted.len() >= MOST_COUNTED && !self.counted.contains_key(&key) {
+            return true;
+        }
+        self.counted.insert(key, now.mono).is_none()
     }
 
     /// Whether a REGISTER of a stranger is looked at.
@@ -95,7 +115,8 @@ impl Endpoint {
             | Method::Publish
             | Method::Other(_) => !message.authorization().is_empty() || self.manners.answers(now, flow.remote.ip()),
         };
-        if !heard && *message.method() == Method::Invite {
+        let is_invite = *message.method() == Method::Invite;
+        if is_invite && self.manners.is_first(now, message, flow.remote.ip()) && !heard {
             self.count_refused(None, Refused::UnknownSource);
         }
         !heard
