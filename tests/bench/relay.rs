@@ -32,7 +32,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const PACKET: usize = 172;
 const FRAME_NS: u64 = 20_000_000;
 
-fn main() -> Result<()> {
+pub(crate) fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let option = |name: &str, default: u64| {
         let value = arguments.iter().find_map(|a| a.strip_prefix(name)).and_then(|a| a.strip_prefix('='));
@@ -66,11 +66,12 @@ fn main() -> Result<()> {
 }
 
 /// The figures of one run.
-struct Row {
-    percent: f64,
-    p50_us: f64,
-    p99_us: f64,
-    lost: u64,
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) percent: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) lost: u64,
 }
 
 fn print_row(name: &str, row: &Row, bare: &Row) {
@@ -177,7 +178,7 @@ fn pin(core: usize) {
 }
 
 /// The bare relay: level-triggered epoll, connected sockets, recv, send, nothing else.
-fn bare(calls: usize, seconds: Duration) -> Result<Row> {
+pub(crate) fn bare(calls: usize, seconds: Duration) -> Result<Row> {
     let parties = Parties::start(calls, seconds)?;
     let mut sockets = Vec::new();
     // A port that somebody else holds is passed over, as the engine does.
@@ -223,7 +224,7 @@ fn bare_loop(sockets: &[UdpSocket], stop: &AtomicBool) -> Result<()> {
 }
 
 /// The media engine with one worker, its calls bridged, recorded or not.
-fn ours(calls: usize, seconds: Duration, recorded: bool) -> Result<Row> {
+pub(crate) fn ours(calls: usize, seconds: Duration, recorded: bool) -> Result<Row> {
     let parties = Parties::start(calls, seconds)?;
     let folder = tempfile::tempdir_in(std::env::var_os("YIHAO_BENCH_DIR").unwrap_or_else(|| ".".into()))?;
     let mut config = EngineConfig::new(Arc::new(Prompts::empty()), folder.path().into(), Arc::new(|| {}));
