@@ -29,6 +29,10 @@ use super::{Signal, Watcher, metrics};
 pub(super) const WAKE: Token = Token(0);
 /// Longest sleep, so that figures and the ledger's background errors are looked at.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// What streams bring is taken in such portions: a peer that floods its connection must not keep the others waiting, nor its
+/// own answers, or its backlog grows without end.
+const STREAM_BATCH: usize = 256;
+
 /// How long calls in progress may go on after `Drain`.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long BYEs and sign-offs may take at the very end.
@@ -109,7 +113,8 @@ impl Control {
                 self.receive(index);
             }
         }
-        while let Some(event) = self.inbox.try_recv() {
+        for _ in 0..STREAM_BATCH {
+            let Some(event) = self.inbox.try_recv() else { break };
             self.feed(Input::Sip(from_stream(event)));
         }
         self.engine.events(&mut self.media_events);
@@ -230,7 +235,7 @@ impl Control {
 
     /// How long nothing can happen by itself.
     fn sleep(&mut self) -> Duration {
-        if self.udp.iter().any(|s| s.has_more) {
+        if self.udp.iter().any(|s| s.has_more) || !self.inbox.is_empty() {
             return Duration::ZERO;
         }
         let now = self.clock.now();

@@ -165,6 +165,11 @@ impl Inbox {
     pub fn try_recv(&mut self) -> Option<Event> {
         self.0.try_recv().ok()
     }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// Where tasks put events.
