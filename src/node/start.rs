@@ -278,6 +278,7 @@ fn make_endpoint(
         min_registration_s: config.timers.register_min_s,
         max_registration_s: config.timers.register_max_s,
         max_legs: config.limits.calls as usize * 2,
+        max_transactions: most_transactions(config.limits.calls_per_s),
         max_calls_per_s: config.limits.calls_per_s,
         ..endpoint::Config::default()
     };
@@ -286,6 +287,12 @@ fn make_endpoint(
         trunks: secrets.trunks.iter().map(|(name, p)| (name.clone(), p.reveal().to_owned())).collect(),
     };
     Endpoint::new(endpoint_config, Arc::clone(plan), secrets, PortPool::new(ports), ids.legs_of_endpoint(), random())
+}
+
+/// A call of two legs leaves three transactions that linger for 32 s and one for 5 s (RFC 3261 17, RFC 6026), 101 seconds
+/// together: room for that at the admitted rate, and a quarter more.
+fn most_transactions(calls_per_s: u32) -> usize {
+    endpoint::Config::default().max_transactions.max(calls_per_s as usize * 128)
 }
 
 /// The parts that run beside the control thread on the tokio runtime: the tailer of the ledger and the HTTP interface.
