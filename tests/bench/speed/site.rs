@@ -165,9 +165,9 @@ fn config(street: &Street, setting: Setting) -> String {
     format!(
         "plan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n[folders]\nvar = \"var\"\nprompts = \"prompts\"\n\
          [http]\nlisten = \"{ip}:8080\"\n[recording]\non = {}\nmin_free_mb = 10\n\
-         [limits]\ncalls = 20000\ncalls_per_s = 20000\nconnections_per_address = 4000\n\
+         [limits]\ncalls = 20000\ncalls_per_s = 4000\nconnections_per_address = 4000\n\
          [[network]]\nname = \"main\"\nudp = [\"{ip}:5060\"]\ntcp = [\"{ip}:5060\"]\ntls = [\"{ip}:5061\"]\n\
-         rtp = \"10000-29999\"\n",
+         rtp = \"14000-29999\"\n",
         setting.recording
     )
 }

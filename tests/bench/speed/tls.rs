@@ -30,11 +30,10 @@ pub(crate) fn idle_registration(count: u32) -> Result<f64> {
     let mut secrets = String::new();
     for index in 0..setting.seats {
         let seat = Site::seat(index);
-        let ha1: String = Md5::digest(format!("{seat}:{REALM}:{}", password(seat)).as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let _ = write!(secrets, "[[seat]]\nnumber = {seat}\nmd5 = \"{ha1}\"\n");
+        let secret = format!("{seat}:{REALM}:{}", password(seat));
+        let md5 = hex(&Md5::digest(secret.as_bytes()));
+        let sha256 = hex(ring::digest::digest(&ring::digest::SHA256, secret.as_bytes()).as_ref());
+        let _ = write!(secrets, "[[seat]]\nnumber = {seat}\nmd5 = \"{md5}\"\nsha256 = \"{sha256}\"\n");
     }
     let site = Site::start_with_phones(setting, &secrets)?;
     let server = SocketAddr::new(site.sip().ip(), site.sip().port() + 1);
@@ -59,6 +58,10 @@ pub(crate) fn idle_registration(count: u32) -> Result<f64> {
     }
     std::thread::sleep(Duration::from_millis(500));
     Ok(process::resident(site.pid())?.saturating_sub(before) as f64 / f64::from(count))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn password(seat: u32) -> String {
