@@ -14,5 +14,6 @@ mod rig;
 mod rig_check;
 mod seats;
 mod service;
+mod smoke;
 mod talk;
 mod wire;
