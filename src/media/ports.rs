@@ -37,6 +37,8 @@ type Shelf = (NetworkId, bool, u8);
 pub struct PortPool {
     shelves: BTreeMap<Shelf, VecDeque<(Mono, MediaPort)>>,
     in_use: BTreeMap<u8, usize>,
+    /// Pairs that are out, by what never changes of them, and the worker that they count for.
+    held: BTreeMap<(NetworkId, bool, u16), u8>,
     pressed: u64,
     exhausted: u64,
 }
@@ -74,6 +76,7 @@ impl PortPool {
         for (worker, rest) in beside.chain(others) {
             if let Some(port) = self.take_rested((network, v6, worker), now.mono, rest, random) {
                 *self.in_use.entry(worker).or_default() += 1;
+                self.held.insert((network, v6, port.port), worker);
                 self.pressed += u64::from(rest == LEAST_REST);
                 return Some(port);
             }
@@ -82,18 +85,25 @@ impl PortPool {
         None
     }
 
-    /// Puts a pair back to rest. `port.worker` names the worker that holds it now (it changes when a leg is moved).
+    /// Puts a pair back to rest. `port.worker` names the worker that holds it now: the engine may have moved its leg.
+    /// A pair that is not out stays where it is, so that no port is ever dealt out twice.
     pub fn give_back(&mut self, now: Now, port: MediaPort) {
-        if let Some(load) = self.in_use.get_mut(&port.worker) {
-            *load = load.saturating_sub(1);
+        let Some(worker) = self.held.remove(&(port.network, port.v6, port.port)) else {
+            tracing::error!(port = port.port, "a media port is given back that is not out");
+            return;
+        };
+        if let Some(load) = self.in_use.get_mut(&worker) {
+            *load -= 1;
         }
         self.shelf(port).push_back((now.mono, port));
     }
 
     /// Tells the pool that a leg was moved with its port, so that the load of the workers is known.
-    pub fn moved(&mut self, from_worker: u8, to_worker: u8) {
-        if let Some(load) = self.in_use.get_mut(&from_worker) {
-            *load = load.saturating_sub(1);
+    pub fn moved(&mut self, port: MediaPort, to_worker: u8) {
+        let Some(worker) = self.held.get_mut(&(port.network, port.v6, port.port)) else { return };
+        let from = std::mem::replace(worker, to_worker);
+        if let Some(load) = self.in_use.get_mut(&from) {
+            *load -= 1;
         }
         *self.in_use.entry(to_worker).or_default() += 1;
     }
@@ -124,7 +134,9 @@ impl PortPool {
         // Under pressure the longest rested one is owed its turn; otherwise an outsider must not guess the next port.
         let choices = if rest == REST { ready.div_ceil(2) as u64 } else { 1 };
         let index = usize::try_from(random % choices).expect("an index into the shelf");
-        shelf.remove(index).map(|(_, port)| port)
+        // The front takes its place: all up to `ready` have rested for long, and their order among themselves is drawn by
+        // lot anyway. Moving the others up would cost microseconds in a shelf of thousands.
+        shelf.swap_remove_front(index).map(|(_, port)| port)
     }
 }
 
@@ -217,10 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn pair_that_comes_back_from_another_worker_or_twice_leaves_the_books_in_order() {
+        let mut pool = PortPool::new([port(0, 20_000), port(1, 21_000)]);
+        let one = pool.take(at(1), NET, false, Some(0), 0).expect("free");
+        let two = pool.take(at(1), NET, false, Some(0), 0).expect("of the other worker");
+        pool.give_back(at(2), MediaPort { worker: 0, ..two });
+        pool.give_back(at(2), one);
+        pool.give_back(at(3), one);
+        let counts = pool.counts(at(40));
+        assert_eq!((counts.in_use, counts.free, counts.resting), (0, 2, 0));
+    }
+
+    #[test]
     fn moved_leg_gives_its_port_back_to_the_worker_it_ended_on() {
         let mut pool = PortPool::new([port(0, 20_000), port(1, 21_000)]);
         let taken = pool.take(at(1), NET, false, Some(0), 0).expect("free");
-        pool.moved(0, 1);
+        pool.moved(taken, 1);
         pool.give_back(at(2), MediaPort { worker: 1, ..taken });
         assert_eq!(pool.counts(at(2)).in_use, 0);
         let ports: BTreeSet<u16> =
