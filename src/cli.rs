@@ -6,6 +6,7 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod recording;
+pub mod replay;
 pub mod serve;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ enum Command {
     Call(call::Args),
     Calls(calls::Args),
     Recording(recording::Args),
+    Replay(replay::Args),
 }
 
 /// Parses the arguments of the process and runs the command.
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Call(args) => call::run(&args),
         Command::Calls(args) => Ok(calls::run(&args)),
         Command::Recording(args) => Ok(recording::run(&args)),
+        Command::Replay(args) => replay::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -3,6 +3,7 @@
 mod clock;
 pub mod demo;
 mod effects;
+pub mod input_log;
 mod metrics;
 pub mod phone;
 mod run;
