@@ -72,6 +72,24 @@ pub struct Exchange {
     effects: Vec<Effect>,
 }
 
+/// What of calls an exchange holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// In the endpoint.
+    pub endpoint: endpoint::Left,
+    /// Live calls of the center.
+    pub calls: usize,
+    /// Legs whose way of sending keys is remembered.
+    pub keys: usize,
+}
+
+impl Left {
+    /// Whether there is nothing.
+    pub fn is_nothing(&self) -> bool {
+        *self == Left::default()
+    }
+}
+
 impl Exchange {
     /// Joins an endpoint and a center that were made for the same plan.
     pub fn new(endpoint: Endpoint, center: Center) -> Self {
@@ -137,6 +155,11 @@ impl Exchange {
         self.endpoint.is_quiet()
     }
 
+    /// What of calls is still there, for worlds that want to see nothing left.
+    pub fn left(&self) -> Left {
+        Left { endpoint: self.endpoint.left(), calls: self.center.calls(), keys: self.keys.len() }
+    }
+
     fn on_media(&mut self, now: Now, event: media::Event) {
         match event {
             media::Event::PromptEnded { leg, run } => self.events.push_back(center::Input::PromptEnded { leg, run }),
@@ -156,6 +179,8 @@ impl Exchange {
 
     fn on_leg(&mut self, leg: LegId, event: LegEvent) {
         match &event {
+            // A key on its way from the engine may come after the leg's last word.
+            LegEvent::Digit { .. } if !self.endpoint.has_leg(leg) => return,
             LegEvent::Digit { by, .. } if !self.keys.entry(leg).or_default().accept(*by) => return,
             LegEvent::Ended { .. } => drop(self.keys.remove(&leg)),
             LegEvent::Digit { .. }

@@ -188,6 +188,11 @@ impl Endpoint {
         self.legs.len()
     }
 
+    /// Whether a leg has not had its last word.
+    pub fn has_leg(&self, leg: LegId) -> bool {
+        self.legs.contains_key(&leg)
+    }
+
     /// Ends every leg, each as its state asks for.
     pub fn end_all(&mut self, now: Now, out: &mut Vec<Output>) {
         let legs: Vec<LegId> = self.legs.keys().copied().collect();
