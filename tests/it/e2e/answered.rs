@@ -13,7 +13,7 @@ use super::rig::site::{LINE_12315, PHONE, Site, TELECOM, repository_prompts};
 use super::rig::skip::{Tool, have};
 use super::rig::tone;
 use super::rig::wav::Wav;
-use super::talk::{one_of_each, recorded_well, talk};
+use super::talk::{finish_talk, heard_well, one_of_each, recorded_well, talk};
 
 #[test]
 fn both_are_heard_and_recorded_on_their_channels() {
@@ -69,6 +69,53 @@ fn greeted(line: &str, trunk: u8, other: &str) {
         (length - 200.0..length + 3000.0).contains(&waited),
         "answered after {waited} ms, when the greeting was over"
     );
+}
+
+#[test]
+fn greeting_and_music_come_before_the_answer_where_the_plan_says_so() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let server = Server::start(Site::new().with_seat(8001));
+    let site = &server.site;
+    let mut seat = Phone::seat(site, 8001, PHONE, json!({ "tone": site.tone(tone::SEAT), "answer": 180 }));
+    server.make_ready(8001);
+    let mut caller = Phone::caller(site, TELECOM, json!({ "tone": site.tone(tone::CALLER) }));
+    caller.call(&format!("sip:12369@{}", site.sip()));
+    seat.wait("incoming", |_| true);
+    let early = site.file("early.wav");
+    caller.record(&early);
+    // Not a synchronisation: so long the seat rings.
+    std::thread::sleep(Duration::from_millis(2500));
+    caller.order(json!({ "do": "stop" }));
+    caller.wait("recorded", |_| true);
+    assert!(caller.told().iter().all(|e| e["state"] != "confirmed"), "nobody has answered yet");
+    heard_well("music before the answer", &Wav::read(&early), tone::MUSIC);
+    seat.order(json!({ "do": "answer" }));
+    finish_talk(&server, &mut caller, &mut seat).is_perfect();
+}
+
+#[test]
+fn a_caller_whose_carrier_offers_nothing_is_offered_something() {
+    if !have(&[Tool::Sipp]) {
+        return;
+    }
+    let server = Server::start(Site::new().with_fixed_seat(8001, PHONE));
+    let site = &server.site;
+    tone::write_alaw(&site.file("tone.al"), tone::CALLER);
+    tone::write_alaw(&site.file("seat.al"), tone::SEAT);
+    let mut job = Job::phone(site, "seat", PHONE);
+    job.pause_ms = 100;
+    job.replace.push(("TONE", b"seat.al".to_vec()));
+    let mut seat = Sipp::start(site, &job);
+    server.make_ready(8001);
+    let mut job = Job::call(site, "caller_late", TELECOM, "12345");
+    job.pause_ms = 4000;
+    Sipp::start(site, &job).expect_good(1, s(15));
+    seat.expect_good(1, s(10));
+    let call = server.wait_fates(1).remove(0);
+    assert_eq!(call["fate"], "answered");
+    recorded_well(&server.export(&call), tone::CALLER, tone::SEAT).unwrap();
 }
 
 #[test]

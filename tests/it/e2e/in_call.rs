@@ -46,6 +46,26 @@ fn a_seat_holds_the_caller_and_takes_him_back() {
     assert_eq!(held, [json!(true), json!(false)]);
 }
 
+#[test]
+fn a_caller_holds_the_seat_and_takes_it_back() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let (server, mut caller, mut seat) = one_of_each(Site::new());
+    caller.call(&format!("sip:12345@{}", server.site.sip()));
+    seat.wait_state("confirmed");
+    caller.order(json!({ "do": "hold" }));
+    wait_held(&server, true);
+    heard_well("music on hold", &listen(&server, &mut seat, "held.wav"), tone::MUSIC);
+    caller.order(json!({ "do": "resume" }));
+    wait_held(&server, false);
+    heard_well("the caller again", &listen(&server, &mut seat, "after.wav"), tone::CALLER);
+    heard_well("the seat again", &listen(&server, &mut caller, "after-caller.wav"), tone::SEAT);
+    seat.hang_up();
+    caller.wait_state("disconnected");
+    assert_eq!(server.wait_fates(1)[0]["fate"], "answered");
+}
+
 fn wait_held(server: &Server, held: bool) {
     server.wait_live("the hold to change", |calls| calls.iter().any(|c| c["held"] == held));
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -11,7 +12,7 @@ use super::rig::phone::Phone;
 use super::rig::relay::{Relay, Side, Weather};
 use super::rig::server::Server;
 use super::rig::sipp::{Job, Sipp};
-use super::rig::site::{Network, PHONE, Seat, Site, TELECOM};
+use super::rig::site::{Network, PHONE, STRANGER, Seat, Site, TELECOM};
 use super::rig::skip::{Tool, have};
 use super::rig::{s, tone};
 use super::talk::{finish_talk, recorded_well};
@@ -174,6 +175,116 @@ fn five_percent_of_loss_both_ways_is_survived_and_measured() {
 }
 
 #[test]
+fn a_phone_behind_a_router_is_called_and_heard() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let mut site = Site::new().with_seat(8001);
+    let at = |host| site.street.at(host);
+    let (inside, front, router) = (at(2), at(102), at(121));
+    site.networks.push(Network {
+        name: "seats",
+        listen: SocketAddr::new(inside, 5060),
+        advertised: Some(front),
+        rtp: (24_000, 24_019),
+    });
+    let ports = |first, last| std::iter::once(5060).chain(first..=last).collect();
+    let exchange = Side { real: inside, front, ports: ports(24_000, 24_019) };
+    let phone = Side { real: at(PHONE), front: router, ports: ports(4000, 4003) };
+    let server = Server::start(site);
+    let site = &server.site;
+    let relay = Relay::between(&exchange, &phone, Weather { loss: 0, swapped: 0, seed: 1 });
+    // The phone tells an address that nobody outside reaches; the exchange sees the router's.
+    let unreachable = site.street.at(222);
+    let more = json!({
+        "domain": format!("{front}:5060"), "naive": true, "public": unreachable, "answer": 200, "tone": site.tone(tone::SEAT),
+    });
+    let mut seat = Phone::seat(site, 8001, PHONE, more);
+    server.make_ready(8001);
+    let mut caller = Phone::caller(site, TELECOM, json!({ "tone": site.tone(tone::CALLER) }));
+    caller.call(&format!("sip:12345@{}", site.sip()));
+    finish_talk(&server, &mut caller, &mut seat).is_perfect();
+    assert!(relay.counts().0 > 200, "the sound went through the router: {:?}", relay.counts());
+}
+
+#[test]
+fn a_trunk_is_known_by_its_certificate_and_by_nothing_less() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let mut site = Site::new().with_seat(8001);
+    let carrier = certificate(&site, "carrier.example");
+    let stranger = certificate(&site, "stranger.example");
+    std::fs::copy(site.file("carrier.example.ca"), site.file("ca.pem")).unwrap();
+    site.tls = "[tls]\nclient_ca = \"ca.pem\"".to_owned();
+    site.first_trunk = Some("tls_identity = \"carrier.example\"".to_owned());
+    let server = Server::start(site);
+    let site = &server.site;
+    let mut seat = Phone::seat(site, 8001, PHONE, json!({ "answer": 200, "tone": site.tone(tone::SEAT) }));
+    server.make_ready(8001);
+    let line = format!("sip:12345@{}:5061;transport=tls", site.sip().ip());
+    for (host, identity) in [(STRANGER, Some(&stranger)), (STRANGER + 1, None)] {
+        let mut more = json!({ "transport": "tls", "srtp": true });
+        if let Some((certificate, key)) = identity {
+            (more["certificate"], more["key"]) = (json!(certificate), json!(key));
+        }
+        let mut other = Phone::caller(site, host, more);
+        other.call(&line);
+        let told = other.wait_state("disconnected");
+        assert!(told["code"].as_u64().unwrap() >= 400, "{told}");
+    }
+    let more = json!({
+        "transport": "tls", "srtp": true, "certificate": carrier.0, "key": carrier.1, "tone": site.tone(tone::CALLER),
+    });
+    let mut caller = Phone::caller(site, TELECOM, more);
+    caller.call(&line);
+    finish_talk(&server, &mut caller, &mut seat).is_perfect();
+}
+
+/// A client's certificate and key, vouched for by an authority of its own in `NAME.ca`.
+fn certificate(site: &Site, name: &str) -> (PathBuf, PathBuf) {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(rcgen::DnType::CommonName, format!("authority of {name}"));
+    let authority_certificate = authority.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.extended_key_usages.push(rcgen::ExtendedKeyUsagePurpose::ClientAuth);
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let (pem, key_pem) = (site.file(&format!("{name}.pem")), site.file(&format!("{name}.key")));
+    std::fs::write(&pem, certificate.pem()).unwrap();
+    std::fs::write(&key_pem, key.serialize_pem()).unwrap();
+    std::fs::write(site.file(&format!("{name}.ca")), authority_certificate.pem()).unwrap();
+    (pem, key_pem)
+}
+
+#[test]
+fn the_exchange_registers_at_a_carrier_and_knows_it_thereby() {
+    if !have(&[Tool::Sipp]) {
+        return;
+    }
+    let mut site = Site::new();
+    let carrier = SocketAddr::new(site.street.at(TELECOM), 5060);
+    site.first_trunk = Some(format!(
+        "address = \"sip:{carrier}\"\nregister = {{ user = \"yihao\", domain = \"carrier.example\", expires_s = 300 }}"
+    ));
+    site.secrets = "[[trunk]]\nname = \"telecom\"\npassword = \"carriers-secret\"".to_owned();
+    tone::write_alaw(&site.file("tone.al"), tone::CALLER);
+    let mut registrar = Sipp::start(&site, &Job::phone(&site, "registrar", TELECOM));
+    let server = Server::start(site);
+    registrar.expect_good(1, s(15));
+    let said = registrar.text();
+    assert!(said.contains("username=\"yihao\"") && !said.contains("carriers-secret"), "{said}");
+    let mut job = Job::call(&server.site, "caller", TELECOM, "12345");
+    job.pause_ms = 500;
+    Sipp::start(&server.site, &job).expect_good(1, s(15));
+    let call = server.wait_fates(1).remove(0);
+    assert_eq!((&call["source"], &call["line"]), (&json!("telecom"), &json!("12345")));
+}
+
+#[test]
 fn a_tcp_peer_that_stops_reading_harms_nobody_else() {
     if !have(&[Tool::Sipp]) {
         return;
@@ -202,6 +313,29 @@ fn a_tcp_peer_that_stops_reading_harms_nobody_else() {
     caller.expect_good(30, s(20));
     assert!(closed, "a peer that does not read is closed; it took {stopped:?}");
     assert_eq!(server.wait_fates(30).len(), 30);
+}
+
+#[test]
+fn a_tcp_peer_that_floods_keeps_nobody_waiting() {
+    if !have(&[Tool::Sipp]) {
+        return;
+    }
+    let server = Server::start(Site::new());
+    let site = &server.site;
+    tone::write_alaw(&site.file("tone.al"), tone::CALLER);
+    let mut flood = deaf_peer(site);
+    flood.set_nonblocking(false).unwrap();
+    let mut answers = flood.try_clone().unwrap();
+    let reader = std::thread::spawn(move || std::io::copy(&mut answers, &mut std::io::sink()).unwrap_or(0));
+    let ask = options(site);
+    let writer = std::thread::spawn(move || while flood.write_all(ask.as_bytes()).is_ok() {});
+    let mut job = Job::call(site, "caller", TELECOM, "12345");
+    (job.calls, job.rate, job.pause_ms) = (20, 10, 500);
+    Sipp::start(site, &job).expect_good(20, s(20));
+    assert_eq!(server.wait_fates(20).len(), 20);
+    drop(server);
+    writer.join().unwrap();
+    assert!(reader.join().unwrap() > 10_000, "the flood was answered meanwhile");
 }
 
 /// A connection from the trunk's address whose answers nobody reads.

@@ -242,6 +242,8 @@ def start(want):
     kind = want.get("transport", "udp")
     if kind == "tls":
         transport.tlsConfig.verifyServer = False
+        transport.tlsConfig.certFile = want.get("certificate", "")
+        transport.tlsConfig.privKeyFile = want.get("key", "")
         transport.tlsConfig.method = pj.PJSIP_TLSV1_2_METHOD
     number = end.transportCreate(TRANSPORTS[kind], transport)
     end.libStart()
@@ -269,6 +271,13 @@ def account(want, number):
         config.regConfig.retryIntervalSec = 0
         config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", want["user"], 0, want.get("password", "")))
     config.regConfig.unregWaitMsec = 500
+    if want.get("naive"):
+        # It knows nothing of the router before it.
+        config.natConfig.contactRewriteUse = 0
+        config.natConfig.viaRewriteUse = 0
+        config.natConfig.sdpNatRewriteUse = 0
+        config.natConfig.sipOutboundUse = 0
+        config.natConfig.udpKaIntervalSec = 0
     media = config.mediaConfig
     media.transportConfig.boundAddress = want["bind"]
     if want.get("public"):

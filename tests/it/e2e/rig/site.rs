@@ -68,6 +68,12 @@ pub(crate) struct Site {
     pub(crate) min_free_mb: u32,
     /// What a full disk does.
     pub(crate) disk_full: &'static str,
+    /// Lines of `[tls]`, with their heading.
+    pub(crate) tls: String,
+    /// More lines for the first trunk, instead of its sources.
+    pub(crate) first_trunk: Option<String>,
+    /// More secrets.
+    pub(crate) secrets: String,
     /// Prompts of the repository instead of short tones.
     pub(crate) real_prompts: bool,
 }
@@ -93,6 +99,9 @@ impl Site {
             timers: String::new(),
             min_free_mb: 10,
             disk_full: "continue",
+            tls: String::new(),
+            first_trunk: None,
+            secrets: String::new(),
             real_prompts: false,
             street,
         }
@@ -149,12 +158,13 @@ impl Site {
         let prompts = if self.real_prompts { repository_prompts() } else { self.file("prompts") };
         let mut text = format!(
             "realm = {REALM:?}\nplan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n[folders]\nvar = \"var\"\nprompts = {:?}\n\
-             [http]\nlisten = \"{}\"\n[recording]\nmin_free_mb = {}\ndisk_full = {:?}\n[timers]\n{}\n",
+             [http]\nlisten = \"{}\"\n[recording]\nmin_free_mb = {}\ndisk_full = {:?}\n[timers]\n{}\n{}\n",
             prompts,
             self.http(),
             self.min_free_mb,
             self.disk_full,
-            self.timers
+            self.timers,
+            self.tls
         );
         for network in &self.networks {
             let tls = SocketAddr::new(network.listen.ip(), network.listen.port() + 1);
@@ -173,13 +183,14 @@ impl Site {
         let mut text = String::from("deployment = \"test\"\nzone = \"Asia/Shanghai\"\n[skills]\ngeneral = \"综合\"\n");
         for (n, (name, sources)) in self.trunks.iter().enumerate() {
             let sources: Vec<String> = sources.iter().map(|ip| format!("\"{ip}\"")).collect();
+            let sources = format!("sources = [{}]", sources.join(", "));
+            let known_by = self.first_trunk.as_ref().filter(|_| n == 0).unwrap_or(&sources);
             let network = self.networks[0].name;
             let max_calls = if n == 0 { self.max_calls } else { 1000 };
             let _ = writeln!(
                 text,
-                "[[trunk]]\nname = {name:?}\nnetwork = {network:?}\nsources = [{}]\narea_code = \"816\"\nmax_calls = {max_calls}\n\
-                 caller = {{ policy = \"own\", number = \"12345\" }}",
-                sources.join(", ")
+                "[[trunk]]\nname = {name:?}\nnetwork = {network:?}\n{known_by}\narea_code = \"816\"\nmax_calls = {max_calls}\n\
+                 caller = {{ policy = \"own\", number = \"12345\" }}"
             );
         }
         let _ = writeln!(text, "[[queue]]\nname = \"general\"\nskill = \"general\"\nring_ms = {}", self.ring_ms);
@@ -206,7 +217,7 @@ impl Site {
     }
 
     fn secrets(&self) -> String {
-        let mut text = format!("realm = {REALM:?}\n");
+        let mut text = format!("realm = {REALM:?}\n{}\n", self.secrets);
         for seat in self.seats.iter().filter(|seat| seat.contact.is_none()) {
             let secret = format!("{}:{REALM}:{}", seat.number, password(seat.number));
             let sha256 = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
