@@ -25,7 +25,7 @@ const QUEUE: usize = 4_096;
 /// Time from sync to sync.
 const SYNC: Duration = Duration::from_secs(1);
 
-/// Up to this many files are synced one by one; more of them by one sync of the file system.
+/// Up to this many files are synced one by one; more of them by one sync of the file system, which needs none open.
 const SINGLE_SYNCS: usize = 4;
 
 /// Recordings name citizens: nobody but the exchange reads them.
@@ -123,11 +123,11 @@ impl Disk {
         probe(&config.recordings).map_err(refused)?;
         let folder = File::open(&config.recordings).map_err(refused)?;
         let (jobs, queue) = sync_channel(QUEUE);
-        let (to_sync, files) = sync_channel(1);
+        let (to_sync, syncs) = sync_channel(1);
         let threads =
-            [std::thread::Builder::new().name("rec-sync".into()).spawn(move || sync_files(&folder, &files)), {
+            [std::thread::Builder::new().name("rec-sync".into()).spawn(move || sync_files(&folder, &syncs)), {
                 let (events, waker) = (events.clone(), config.waker.clone());
-                let writer = Writer { files: BTreeMap::new(), dirty: Vec::new(), to_sync, events, waker };
+                let writer = Writer { files: BTreeMap::new(), dirty: Dirty::default(), to_sync, events, waker };
                 std::thread::Builder::new().name("rec-write".into()).spawn(move || writer.run(&queue))
             }]
             .into_iter()
@@ -186,10 +186,42 @@ struct Open {
     broken: Arc<AtomicBool>,
 }
 
+/// What was written since the last sync.
+#[derive(Default)]
+enum Dirty {
+    /// Nothing.
+    #[default]
+    Clean,
+    /// These files, at most [`SINGLE_SYNCS`].
+    Few(Vec<Arc<File>>),
+    /// More: files that end are closed at once, or a busy second would hold thousands of them open until its sync.
+    Many,
+}
+
+impl Dirty {
+    fn add(&mut self, file: &Arc<File>) {
+        match self {
+            Self::Clean => *self = Self::Few(vec![file.clone()]),
+            Self::Few(files) if files.iter().any(|known| Arc::ptr_eq(known, file)) => {}
+            Self::Few(files) if files.len() < SINGLE_SYNCS => files.push(file.clone()),
+            Self::Few(_) => *self = Self::Many,
+            Self::Many => {}
+        }
+    }
+
+    fn sync(&self, folder: &File) -> io::Result<()> {
+        match self {
+            Self::Clean => Ok(()),
+            Self::Few(files) => files.iter().try_for_each(|file| file.sync_data()),
+            Self::Many => nix::unistd::syncfs(folder.as_fd()).map_err(io::Error::from),
+        }
+    }
+}
+
 struct Writer {
     files: BTreeMap<u64, Open>,
-    dirty: Vec<Arc<File>>,
-    to_sync: SyncSender<Vec<Arc<File>>>,
+    dirty: Dirty,
+    to_sync: SyncSender<Dirty>,
     events: SyncSender<Event>,
     waker: Arc<dyn Fn() + Send + Sync>,
 }
@@ -210,14 +242,14 @@ impl Writer {
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
             }
             let now = clock.mono();
-            if now.since(synced) >= SYNC && !self.dirty.is_empty() {
+            if now.since(synced) >= SYNC && !matches!(self.dirty, Dirty::Clean) {
                 synced = now;
-                let files = std::mem::take(&mut self.dirty);
+                let dirty = std::mem::take(&mut self.dirty);
                 // A sync that is still running takes these along next time.
-                if let Err(error) = self.to_sync.try_send(files) {
+                if let Err(error) = self.to_sync.try_send(dirty) {
                     self.dirty = match error {
-                        std::sync::mpsc::TrySendError::Full(files)
-                        | std::sync::mpsc::TrySendError::Disconnected(files) => files,
+                        std::sync::mpsc::TrySendError::Full(dirty)
+                        | std::sync::mpsc::TrySendError::Disconnected(dirty) => dirty,
                     };
                 }
             }
@@ -245,9 +277,7 @@ impl Writer {
         let Some(open) = self.files.get(&id) else { return };
         match (&*open.file).write_all(bytes) {
             Ok(()) => {
-                if !self.dirty.iter().any(|file| Arc::ptr_eq(file, &open.file)) {
-                    self.dirty.push(open.file.clone());
-                }
+                self.dirty.add(&open.file);
             }
             Err(error) => {
                 open.broken.store(true, Ordering::Relaxed);
@@ -259,13 +289,9 @@ impl Writer {
     }
 }
 
-fn sync_files(folder: &File, queue: &Receiver<Vec<Arc<File>>>) {
-    while let Ok(files) = queue.recv() {
-        let result = if files.len() > SINGLE_SYNCS {
-            nix::unistd::syncfs(folder.as_fd()).map_err(io::Error::from)
-        } else {
-            files.iter().try_for_each(|file| file.sync_data())
-        };
+fn sync_files(folder: &File, queue: &Receiver<Dirty>) {
+    while let Ok(dirty) = queue.recv() {
+        let result = dirty.sync(folder);
         if let Err(error) = result {
             metrics::counter!("yihao_recording_sync_failures_total").increment(1);
             tracing::error!(%error, "recordings are not safe on the disk");
@@ -282,7 +308,7 @@ mod tests {
         let (events_in, events) = sync_channel(10);
         let (to_sync, _files) = sync_channel(1);
         let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(|| {});
-        let mut writer = Writer { files: BTreeMap::new(), dirty: Vec::new(), to_sync, events: events_in, waker };
+        let mut writer = Writer { files: BTreeMap::new(), dirty: Dirty::default(), to_sync, events: events_in, waker };
         let folder = tempfile::tempdir().expect("a folder");
         let broken = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
@@ -299,12 +325,27 @@ mod tests {
     }
 
     #[test]
+    fn busy_second_keeps_no_ended_file_open_until_its_sync() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut dirty = Dirty::default();
+        let mut ended = Vec::new();
+        for index in 0..10 * SINGLE_SYNCS {
+            let file = Arc::new(File::create(folder.path().join(index.to_string())).expect("a file"));
+            dirty.add(&file);
+            dirty.add(&file);
+            ended.push(Arc::downgrade(&file));
+        }
+        assert_eq!(ended.iter().filter(|file| file.strong_count() > 0).count(), 0);
+        dirty.sync(&File::open(folder.path()).expect("a folder")).expect("it can be synced");
+    }
+
+    #[test]
     fn files_are_for_the_exchange_alone_and_never_written_over() {
         use std::os::unix::fs::PermissionsExt;
         let (events_in, events) = sync_channel(10);
         let (to_sync, _files) = sync_channel(1);
         let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(|| {});
-        let mut writer = Writer { files: BTreeMap::new(), dirty: Vec::new(), to_sync, events: events_in, waker };
+        let mut writer = Writer { files: BTreeMap::new(), dirty: Dirty::default(), to_sync, events: events_in, waker };
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("one");
         let broken = Arc::new(AtomicBool::new(false));
