@@ -11,6 +11,7 @@ mod wish;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::dialplan::Plan;
@@ -135,6 +136,8 @@ struct Seat {
     bindings: Vec<Binding>,
     fixed: Option<Fixed>,
     flows: Flows,
+    /// Addresses of contacts and flows, as they stand in the index.
+    addresses: BTreeSet<IpAddr>,
     /// What was reported last.
     reachable: bool,
 }
@@ -150,6 +153,8 @@ impl Seat {
 pub struct Registrar {
     settings: Settings,
     seats: BTreeMap<SeatId, Seat>,
+    /// Seats by the addresses that they registered from: every message asks for them, and there are hundreds of seats.
+    by_address: BTreeSet<(IpAddr, SeatId)>,
     /// When each binding wants attention: its ping or its end.
     due: BTreeSet<(Mono, SeatId, BindingId)>,
     last_id: u64,
@@ -158,7 +163,13 @@ pub struct Registrar {
 impl Registrar {
     /// A registrar that knows no phone yet; [`Registrar::set_plan`] brings the fixed contacts.
     pub fn new(settings: Settings) -> Registrar {
-        Registrar { settings, seats: BTreeMap::new(), due: BTreeSet::new(), last_id: 0 }
+        Registrar {
+            settings,
+            seats: BTreeMap::new(),
+            by_address: BTreeSet::new(),
+            due: BTreeSet::new(),
+            last_id: 0,
+        }
     }
 
     /// Takes the seats of a plan: fixed contacts are replaced, seats that are gone lose their bindings. A fixed contact
@@ -171,7 +182,9 @@ impl Registrar {
             let bindings = std::mem::take(&mut seat.bindings);
             self.forget_dues(id, &bindings);
             self.report(id, out);
-            self.seats.remove(&id);
+            for address in self.seats.remove(&id).into_iter().flat_map(|seat| seat.addresses) {
+                self.by_address.remove(&(address, id));
+            }
         }
         for (id, planned) in &plan.seats {
             let uri = planned.contact.as_deref().and_then(|text| Uri::parse(text).ok());
@@ -225,6 +238,7 @@ impl Registrar {
         for (id, removed) in self.apply(now, seat, flow, order, wish) {
             self.due.remove(&(removed, seat, id));
         }
+        self.index(seat);
         self.report(seat, out);
         Ok(Registered { contacts: self.granted(seat, now), path, outbound })
     }
@@ -253,8 +267,13 @@ impl Registrar {
     /// The seat whose phone is registered over this flow, when it is exactly one (an adapter may serve several).
     pub fn seat_of_flow(&self, flow: &Flow) -> Option<SeatId> {
         let only = |mut seats: Box<dyn Iterator<Item = SeatId> + '_>| seats.next().filter(|_| seats.next().is_none());
-        let current = self.seats.iter().filter(|(_, s)| s.bindings.iter().any(|b| flows::is_same(&b.flow, flow)));
-        let previous = self.seats.iter().filter(|(_, s)| s.flows.knows(flow));
+        let address = flow.remote.ip();
+        let near = || {
+            let of_address = self.by_address.range((address, SeatId(0))..=(address, SeatId(u32::MAX)));
+            of_address.filter_map(|(_, id)| Some((id, self.seats.get(id)?)))
+        };
+        let current = near().filter(|(_, s)| s.bindings.iter().any(|b| flows::is_same(&b.flow, flow)));
+        let previous = near().filter(|(_, s)| s.flows.knows(flow));
         only(Box::new(current.map(|(id, _)| *id))).or_else(|| only(Box::new(previous.map(|(id, _)| *id))))
     }
 
@@ -320,6 +339,18 @@ impl Registrar {
             gone.push(entry.bindings.remove(0));
         }
         gone.iter().map(|b| (b.id, b.wakes_at())).collect()
+    }
+
+    /// Brings the addresses of a seat in the index up to date.
+    fn index(&mut self, id: SeatId) {
+        let Some(seat) = self.seats.get_mut(&id) else { return };
+        let bound = seat.bindings.iter().map(|b| b.flow.remote.ip());
+        let addresses: BTreeSet<IpAddr> = seat.flows.addresses().chain(bound).collect();
+        for gone in seat.addresses.difference(&addresses) {
+            self.by_address.remove(&(*gone, id));
+        }
+        self.by_address.extend(addresses.iter().map(|address| (*address, id)));
+        seat.addresses = addresses;
     }
 
     fn granted(&self, seat: SeatId, now: Now) -> Vec<NameAddr> {

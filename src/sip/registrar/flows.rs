@@ -3,6 +3,7 @@
 //! Dialogs outlive registrations: a phone that has moved or signed off may still hang up from where it was.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use crate::sip::flow::{Flow, Hop};
 
@@ -21,6 +22,11 @@ impl Flows {
             self.0.pop_front();
         }
         self.0.push_back(*flow);
+    }
+
+    /// The addresses of the peers, some of them more than once.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.0.iter().map(|flow| flow.remote.ip())
     }
 
     /// Whether a flow is remembered.

@@ -183,6 +183,9 @@ fn a_device_that_moved_leaves_no_contact_behind() {
     assert_eq!(ways.len(), 1);
     assert_eq!(ways[0].hop.remote, "203.0.113.9:5062".parse().unwrap());
     assert!(w.registrar.knows(SEAT, &udp(UDP)), "its call may still be ended from the old address");
+    for flow in [UDP, "203.0.113.9:5062"] {
+        assert_eq!(w.registrar.seat_of_flow(&udp(flow)), Some(SEAT), "{flow}");
+    }
     assert!(w.registrar.knows(SEAT, &udp("203.0.113.9:5062")));
     assert!(!w.registrar.knows(SEAT, &udp("203.0.113.9:5063")));
     assert!(!w.registrar.knows(SeatId(8002), &udp(UDP)));
