@@ -36,7 +36,7 @@ pub struct Args {
     /// What stands over the configuration.
     #[command(flatten)]
     pub overrides: Overrides,
-    /// Place no demonstration call at the start.
+    /// Place no demonstration call at the start. There is none either while inputs are logged: its seat is in no plan.
     #[arg(long)]
     pub no_demo: bool,
     /// What is logged, as in RUST_LOG, for example yihao=debug.
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);
     let Some(mut secrets) = secrets else { bail!("the secrets have mistakes:\n{report}") };
     let mut plan = plan;
-    let demo = if args.no_demo { None } else { Demo::prepare(&mut plan, &mut secrets, &config) };
+    let demo = if args.no_demo || config.input_log.on { None } else { Demo::prepare(&mut plan, &mut secrets, &config) };
     let plan = Arc::new(plan);
     let running = node::start(&config, Arc::clone(&plan), &secrets)?;
     greet(&config, &plan, &running, made.as_deref());

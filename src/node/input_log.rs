@@ -208,7 +208,8 @@ impl Digest {
                 continue;
             };
             let _always = write!(self, "{:?}", transmit.hop);
-            let is_proof = |line: &&[u8]| line.starts_with(b"Authorization:") || line.starts_with(b"Proxy-Authorization:");
+            let is_proof =
+                |line: &&[u8]| line.starts_with(b"Authorization:") || line.starts_with(b"Proxy-Authorization:");
             for line in transmit.bytes.split(|byte| *byte == b'\n').filter(|line| !is_proof(line)) {
                 self.0.update(line);
             }
@@ -237,11 +238,13 @@ pub struct Limits {
     pub segments: u32,
     /// Runs whose logs are kept, this one included. Default 3.
     pub runs: usize,
+    /// Days for which they are kept. Default 3.
+    pub days: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { segment_bytes: 256 << 20, segments: 16, runs: 3 }
+        Self { segment_bytes: 256 << 20, segments: 16, runs: 3, days: 3 }
     }
 }
 
@@ -258,14 +261,13 @@ pub struct InputLog {
 }
 
 impl InputLog {
-    /// Begins the log of a run (its name sorts by time, for example the start in seconds) and removes those of runs that
-    /// are too old.
+    /// Begins the log of a run (named by its start in seconds) and removes those of runs that are too old.
     ///
     /// # Errors
     /// What the disk reports.
     pub fn create(folder: &Path, run: &str, header: Header, limits: Limits) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        remove_old(folder, run, limits.runs)?;
+        remove_old(folder, run, limits)?;
         let mut log = Self {
             folder: folder.to_owned(),
             run: run.to_owned(),
@@ -354,7 +356,7 @@ pub fn parts_of(path: &Path) -> Option<(String, u32)> {
     Some((run.to_owned(), segment.parse().ok()?))
 }
 
-fn remove_old(folder: &Path, run: &str, keep: usize) -> io::Result<()> {
+fn remove_old(folder: &Path, run: &str, limits: Limits) -> io::Result<()> {
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -363,7 +365,10 @@ fn remove_old(folder: &Path, run: &str, keep: usize) -> io::Result<()> {
     let mut runs: Vec<&str> = files.iter().map(|(run, _)| run.as_str()).filter(|other| *other != run).collect();
     runs.sort_unstable();
     runs.dedup();
-    let gone = runs.len().saturating_sub(keep.saturating_sub(1));
+    // A run is named by its start in seconds; a name of another kind has no age.
+    let oldest = run.parse::<u64>().ok().map(|start| start.saturating_sub(u64::from(limits.days) * 86_400).to_string());
+    let aged = runs.iter().take_while(|other| oldest.as_deref().is_some_and(|oldest| **other < oldest)).count();
+    let gone = runs.len().saturating_sub(limits.runs.saturating_sub(1)).max(aged);
     for (_, path) in files.iter().filter(|(run, _)| runs[..gone].contains(&run.as_str())) {
         fs::remove_file(path)?;
     }

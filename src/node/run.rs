@@ -1,5 +1,6 @@
 //! The loop: sockets in, endpoint and center, ledger, effects, sockets out. One thread, no hop on the way of a call.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::store::ledger::Ledger;
 use crate::types::{Now, ReplyId, Row};
 
 use super::clock::Clock;
+use super::input_log::{Entry, InputLog};
 use super::{Signal, Watcher, metrics};
 
 /// The waker's token; sockets have their index plus one.
@@ -47,6 +49,8 @@ pub(super) struct Control {
     pub(super) inbox: Inbox,
     pub(super) engine: Engine,
     pub(super) exchange: Exchange,
+    /// The log of inputs, where it is asked for.
+    pub(super) inputs: Option<InputLog>,
     pub(super) ledger: Ledger,
     pub(super) requests: mpsc::Receiver<CoreRequest>,
     pub(super) resolved: Receiver<endpoint::Input>,
@@ -136,6 +140,9 @@ impl Control {
             self.feed(Input::Tick);
         }
         self.perform();
+        if let Some(log) = &mut self.inputs {
+            log.flush();
+        }
         if self.disk.is_due(now) {
             self.watch_disk(now);
             self.ledger.retry();
@@ -150,10 +157,10 @@ impl Control {
     }
 
     fn receive(&mut self, index: usize) {
-        let (clock, exchange, out) = (self.clock, &mut self.exchange, &mut self.out);
+        let (clock, exchange, inputs, out) = (self.clock, &mut self.exchange, &mut self.inputs, &mut self.out);
         let read = self.udp[index].udp.receive(|flow, bytes| {
             let bytes = Bytes::copy_from_slice(bytes);
-            exchange.handle(clock.now(), Input::Sip(endpoint::Input::Message { flow, bytes }), out);
+            apply(exchange, inputs, clock.now(), Input::Sip(endpoint::Input::Message { flow, bytes }), out);
         });
         self.udp[index].has_more = read.unwrap_or_else(|error| {
             tracing::warn!(%error, "a datagram socket cannot be read");
@@ -162,7 +169,7 @@ impl Control {
     }
 
     pub(super) fn feed(&mut self, input: Input) {
-        self.exchange.handle(self.clock.now(), input, &mut self.out);
+        apply(&mut self.exchange, &mut self.inputs, self.clock.now(), input, &mut self.out);
     }
 
     fn on_request(&mut self, request: CoreRequest) {
@@ -213,8 +220,20 @@ impl Control {
     /// The last seconds: whoever is left hears of it, carriers learn that we are gone.
     fn leave(&mut self) {
         let now = self.clock.now();
-        self.exchange.end_all(now, &mut self.out);
-        self.exchange.unregister(now, &mut self.out);
+        for entry in [Entry::EndAll, Entry::Unregister] {
+            let before = self.out.len();
+            if let Some(log) = &mut self.inputs {
+                log.record(now, entry.clone());
+            }
+            match entry {
+                Entry::EndAll => self.exchange.end_all(now, &mut self.out),
+                Entry::Unregister => self.exchange.unregister(now, &mut self.out),
+                Entry::Input(_) | Entry::Plan(_) => {}
+            }
+            if let Some(log) = &mut self.inputs {
+                log.outcome(&self.out[before..]);
+            }
+        }
         self.ending = Some(Ending::Leaving(now.after(FAREWELL)));
     }
 
@@ -253,6 +272,9 @@ impl Control {
             self.feed(Input::Media(event));
         }
         self.perform();
+        if let Some(log) = &mut self.inputs {
+            log.flush();
+        }
         self.ledger.close();
         tracing::info!("the exchange has ended");
     }
@@ -269,6 +291,15 @@ impl Control {
         }
         Ok(())
     }
+}
+
+/// One input through the exchange, noted in the log where there is one.
+fn apply(exchange: &mut Exchange, inputs: &mut Option<InputLog>, at: Now, input: Input, out: &mut Vec<Output>) {
+    let Some(log) = inputs else { return exchange.handle(at, input, out) };
+    log.record(at, Entry::Input(Cow::Borrowed(&input)));
+    let before = out.len();
+    exchange.handle(at, input, out);
+    log.outcome(&out[before..]);
 }
 
 fn from_stream(event: stream::Event) -> endpoint::Input {

@@ -37,6 +37,7 @@ use crate::types::{IdBase, MediaPort, NetworkId, Now};
 
 use super::Running;
 use super::clock::{self, Clock};
+use super::input_log::{Header, InputLog, Limits, PlanText, SeatProof};
 use super::run::{Control, Socket, WAKE};
 
 /// Signals and watchers that may wait for the next turn of the loop.
@@ -99,13 +100,10 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
     let http = api::bind(&api::Config { listen: config.http.listen, ..api::Config::default() })?;
     let http_at = http.local_addr().context("the HTTP listener has no address")?;
 
-    let endpoint = make_endpoint(config, &plan, secrets, &listeners, ports, ids);
-    let center_config = center::Config {
-        max_calls: config.limits.calls as usize,
-        records: config.recording.on,
-        ..center::Config::default()
-    };
-    let center = Center::new(Arc::clone(&plan), center_config, ids);
+    let header = header(config, &plan, secrets, &listeners, &ports, ids)?;
+    let inputs = open_input_log(config, &header, epoch_s)?;
+    let endpoint = make_endpoint(&header, &plan, secrets, ports);
+    let center = Center::new(Arc::clone(&plan), header.center, ids);
     let (signals, signals_in) = sync_channel(SIGNALS);
     let (watchers, watchers_in) = sync_channel(SIGNALS);
     let (lookups, resolved) = sync_channel(LOOKUPS);
@@ -119,6 +117,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         inbox,
         engine,
         exchange: Exchange::new(endpoint, center),
+        inputs,
         ledger,
         requests,
         resolved,
@@ -252,21 +251,22 @@ fn load_certificate(config: &Config) -> Result<Certificate> {
     Ok(Certificate::load(files)?)
 }
 
-fn make_endpoint(
+/// All that the exchange is made of; the log of inputs begins with it.
+fn header(
     config: &Config,
-    plan: &Arc<Plan>,
+    plan: &Plan,
     secrets: &Secrets,
     listeners: &[Bound],
-    ports: Vec<MediaPort>,
+    ports: &[MediaPort],
     ids: IdBase,
-) -> Endpoint {
+) -> Result<Header> {
     let networks = config.networks.iter().enumerate().map(|(index, network)| endpoint::Network {
         name: network.name.clone(),
         listeners: listeners.iter().filter(|l| l.network == index).map(|l| (l.transport, l.address)).collect(),
         advertised_v4: network.advertised(false),
         advertised_v6: network.advertised(true),
     });
-    let endpoint_config = endpoint::Config {
+    let endpoint = endpoint::Config {
         networks: networks.collect(),
         realm: config.realm.clone(),
         digest: config.digest.clone(),
@@ -282,11 +282,50 @@ fn make_endpoint(
         max_calls_per_s: config.limits.calls_per_s,
         ..endpoint::Config::default()
     };
+    let center = center::Config {
+        max_calls: config.limits.calls as usize,
+        records: config.recording.on,
+        ..center::Config::default()
+    };
+    let text = std::fs::read_to_string(&config.plan)
+        .with_context(|| format!("the plan {} cannot be read", config.plan.display()))?;
+    Ok(Header {
+        segment: 0,
+        plan: PlanText { name: config.plan.display().to_string(), text },
+        endpoint,
+        center,
+        seats: secrets.seats.iter().map(|(seat, credentials)| SeatProof::new(*seat, credentials)).collect(),
+        trunks: plan.trunks.iter().map(|t| t.name.clone()).filter(|n| secrets.trunks.contains_key(n)).collect(),
+        ports: ports.iter().map(|p| (p.network.0, p.worker, p.port, p.v6)).collect(),
+        ids,
+        seed: random(),
+    })
+}
+
+/// Begins the log of inputs where the configuration asks for one.
+fn open_input_log(config: &Config, header: &Header, epoch_s: u32) -> Result<Option<InputLog>> {
+    if !config.input_log.on {
+        return Ok(None);
+    }
+    let defaults = Limits::default();
+    let limits = Limits {
+        segment_bytes: (u64::from(config.input_log.max_mb) << 20) / u64::from(defaults.segments),
+        days: config.input_log.keep_days,
+        ..defaults
+    };
+    let folder = config.folders.captures();
+    make_folder(&folder)?;
+    let log = InputLog::create(&folder, &epoch_s.to_string(), header.clone(), limits);
+    log.map(Some).with_context(|| format!("the log of inputs in {} cannot be written", folder.display()))
+}
+
+fn make_endpoint(header: &Header, plan: &Arc<Plan>, secrets: &Secrets, ports: Vec<MediaPort>) -> Endpoint {
     let secrets = endpoint::Secrets {
         seats: secrets.seats.clone(),
         trunks: secrets.trunks.iter().map(|(name, p)| (name.clone(), p.reveal().to_owned())).collect(),
     };
-    Endpoint::new(endpoint_config, Arc::clone(plan), secrets, PortPool::new(ports), ids.legs_of_endpoint(), random())
+    let ids = header.ids.legs_of_endpoint();
+    Endpoint::new(header.endpoint.clone(), Arc::clone(plan), secrets, PortPool::new(ports), ids, header.seed)
 }
 
 /// A call of two legs leaves three transactions that linger for 32 s and one for 5 s (RFC 3261 17, RFC 6026), 101 seconds

@@ -4,7 +4,8 @@ use super::*;
 use crate::journal::Reader;
 use crate::types::Now;
 
-const PLAN: &str = "deployment = \"t\"\n[skills]\ngeneral = \"g\"\n[[queue]]\nname = \"general\"\nskill = \"general\"\n";
+const PLAN: &str =
+    "deployment = \"t\"\n[skills]\ngeneral = \"g\"\n[[queue]]\nname = \"general\"\nskill = \"general\"\n";
 
 fn header() -> Header {
     Header {
