@@ -28,8 +28,8 @@ use std::sync::Arc;
 use crate::dialplan::Plan;
 use crate::media::ports::PortPool;
 use crate::sip::auth::{self, Guard};
-use crate::sip::dialog::session_timer;
-use crate::sip::flow::{ConnId, Flow};
+use crate::sip::dialog::{Dialog, session_timer};
+use crate::sip::flow::{ConnId, Flow, Hop};
 use crate::sip::message::{Message, ParseError};
 use crate::sip::registrar::Registrar;
 use crate::sip::transaction::{self, By, ClientId, Event, ServerId, Timers, Transactions, Transmit};
@@ -63,6 +63,8 @@ pub struct Endpoint {
     clients: BTreeMap<ClientId, Purpose>,
     /// INVITEs of ours that have outlived their place in a leg.
     ghosts: BTreeMap<ClientId, Ghost>,
+    /// Re-INVITEs of ours whose leg has ended before their answer.
+    parted: BTreeMap<ClientId, (Dialog, Hop)>,
     timers: Timers,
     /// One entry a leg that waits for something.
     due: BTreeSet<(Mono, LegId)>,
@@ -111,6 +113,7 @@ impl Endpoint {
             arriving: BTreeMap::new(),
             clients: BTreeMap::new(),
             ghosts: BTreeMap::new(),
+            parted: BTreeMap::new(),
             due: BTreeSet::new(),
             due_of: BTreeMap::new(),
             identities: BTreeMap::new(),
@@ -215,7 +218,7 @@ impl Endpoint {
             dialogs: self.dialogs.len(),
             arriving: self.arriving.len(),
             requests: self.clients.len() - self.clients.values().filter(is_carrier).count(),
-            ghosts: self.ghosts.len(),
+            ghosts: self.ghosts.len() + self.parted.len(),
             timers: self.due.len() + self.due_of.len(),
             trunk_calls: self.trunks.status().iter().map(|t| t.calls as usize).sum(),
         }

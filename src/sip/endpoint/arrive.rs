@@ -171,10 +171,12 @@ impl Endpoint {
         let tag = self.random.token();
         let Ok(dialog) = Dialog::callee(&invite, &tag) else {
             self.ports.give_back(now, port);
-            if let Origin::Trunk(trunk) = asked.origin {
-                self.trunks.release(trunk);
-                self.count_refused(Some(trunk), Refused::BadRequest);
-            }
+            let trunk = match asked.origin {
+                Origin::Trunk(trunk) => Some(trunk),
+                Origin::Seat(_) => None,
+            };
+            trunk.into_iter().for_each(|trunk| self.trunks.release(trunk));
+            self.count_refused(trunk, Refused::BadRequest);
             return self.reply(now, server, &flow, &invite, 400);
         };
         let leg = self.ids.take();

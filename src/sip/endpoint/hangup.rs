@@ -6,7 +6,7 @@ use crate::sip::message::{HeaderName, Message, Method, Reason};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::types::{Cause, LegId, Now, Origin};
 
-use super::leg::{Leg, Purpose, Role, State, numeric_hop};
+use super::leg::{Leg, OurMethod, Purpose, Role, State, Up, numeric_hop};
 use super::{Endpoint, Output, cause};
 
 impl Endpoint {
@@ -109,11 +109,21 @@ impl Endpoint {
             }
             State::Up(up) => {
                 self.free_port(now, gone.id, up.audio.opened, up.audio.port, out);
+                self.part_from_reinvite(&up);
                 true
             }
         };
         if let (Origin::Trunk(trunk), true) = (party, holds_capacity) {
             self.trunks.release(trunk);
+        }
+    }
+
+    /// A re-INVITE of ours that is still open outlives the leg.
+    fn part_from_reinvite(&mut self, up: &Up) {
+        let Some(ours) = up.ours.filter(|ours| ours.method == OurMethod::Invite) else { return };
+        if let Some(purpose) = self.clients.get_mut(&ours.client) {
+            *purpose = Purpose::Parted;
+            self.parted.insert(ours.client, (up.dialog.clone(), self.hop_of(&up.dialog, &up.flow)));
         }
     }
 

@@ -118,6 +118,8 @@ pub(super) struct Branch {
     pub(super) session: SessionWish,
     /// Reliable provisional responses by the far end's tag.
     pub(super) reliable: BTreeMap<Box<str>, ReliableReceiver>,
+    /// The fork whose reliable provisional response has answered our offer.
+    pub(super) answered_by: Option<Box<str>>,
     /// When it is given up for want of any response; `None` once one has come.
     pub(super) give_up: Option<Mono>,
     /// Answers the far end's challenges.
@@ -244,6 +246,8 @@ pub(super) enum Purpose {
     InDialog(LegId),
     /// An INVITE whose leg has its winner or is gone; more 2xx may come.
     Ghost,
+    /// A re-INVITE whose leg is gone; a 2xx may come and wants its ACK.
+    Parted,
     /// A PRACK or a BYE whose outcome changes nothing.
     Courtesy,
     /// Health check of a trunk, or our registration there.

@@ -35,6 +35,7 @@ impl Endpoint {
             Purpose::Invite(leg) => self.on_invite_response(now, id, leg, flow, message, out),
             Purpose::InDialog(leg) => self.on_our_response(now, id, leg, message, out),
             Purpose::Ghost => self.on_ghost_response(now, id, flow, message),
+            Purpose::Parted => self.on_parted_response(id, message),
             Purpose::Courtesy => {}
             Purpose::Carrier(trunk, purpose) => self.on_carrier_response(now, trunk, purpose, (flow, message), out),
         }
@@ -53,6 +54,7 @@ impl Endpoint {
             }
             Purpose::InDialog(leg) => self.our_request_lost(now, leg, status, out),
             Purpose::Ghost => drop(self.ghosts.remove(&id)),
+            Purpose::Parted => drop(self.parted.remove(&id)),
             Purpose::Courtesy => {}
             Purpose::Carrier(trunk, purpose) => self.on_carrier_silence(now, trunk, purpose, out),
         }
@@ -62,6 +64,7 @@ impl Endpoint {
     pub(super) fn on_over(&mut self, id: ClientId) {
         self.clients.remove(&id);
         self.ghosts.remove(&id);
+        self.parted.remove(&id);
     }
 
     /// A 2xx to an INVITE that nobody remembers: the far end repeats it until it is acknowledged or gives up by itself.
@@ -142,6 +145,7 @@ impl Endpoint {
         if let Some(sdp) = description(message).filter(|_| branch.audio.waits())
             && branch.audio.accept(sdp).is_ok()
         {
+            branch.answered_by = Some(tag.into());
             branch.offers.answered();
         }
         let Some(site) = self.sites.find(branch.hop.network, branch.hop.transport, branch.hop.remote.ip()) else {
@@ -180,9 +184,11 @@ impl Endpoint {
         let withdrawn = dialling.withdrawn;
         let mut branch = dialling.branches.remove(index);
         let dialog = branch.forks.dialog(tag).expect("the response was just sorted under this tag").clone();
+        // An answer in a reliable response counts only for the fork that gave it.
+        let answered = branch.answered_by.as_deref() == Some(tag);
         let agreed = match description(message) {
-            Some(sdp) if branch.audio.waits() => branch.audio.accept(sdp).is_ok(),
-            Some(_) | None => branch.audio.agreed().is_some(),
+            Some(sdp) if !answered => branch.audio.accept(sdp).is_ok(),
+            Some(_) | None => answered && branch.audio.agreed().is_some(),
         };
         let trunk = branch.trunk;
         let ack = self.acknowledge(&dialog, &branch.hop, message.cseq_number());
@@ -224,8 +230,9 @@ impl Endpoint {
         up.ack = Some(ack);
         let key = up.dialog.id().clone();
         let Some(entry) = self.legs.get_mut(&leg) else { return };
-        if !entry.dialogs.contains(&key) {
-            entry.dialogs.push(key.clone());
+        // Branches that have lost may still say something (a BYE as we let them go): it must not reach the winner.
+        for lost in std::mem::replace(&mut entry.dialogs, vec![key.clone()]) {
+            self.dialogs.remove(&lost);
         }
         let before = std::mem::replace(&mut entry.state, State::Up(Box::new(up)));
         self.dialogs.insert(key, leg);
@@ -337,6 +344,19 @@ impl Endpoint {
         }
         if status < 300 {
             self.ghosts.insert(id, ghost);
+        }
+    }
+
+    /// A re-INVITE of ours was open when its leg ended: each 2xx to it still gets its ACK, or the far end repeats it.
+    fn on_parted_response(&mut self, id: ClientId, message: &Message) {
+        match message.status() {
+            Some(200..300) => {
+                if let Some((dialog, hop)) = self.parted.get(&id).cloned() {
+                    self.acknowledge(&dialog, &hop, message.cseq_number());
+                }
+            }
+            Some(300..) => drop(self.parted.remove(&id)),
+            Some(_) | None => {}
         }
     }
 
