@@ -157,7 +157,7 @@ fn follow(phone: &Phone, args: &Args) -> Outcome {
                 patience = Duration::from_secs(args.seconds);
             }
             Some(News::Ended(cause, status)) => {
-                outcome.cause = Some(format!("{cause:?}"));
+                outcome.cause = Some(cause.as_str().to_owned());
                 outcome.status = status;
                 return outcome;
             }
@@ -176,7 +176,7 @@ fn print(outcome: &Outcome, args: &Args) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(outcome)?);
         return Ok(());
     }
-    let cause = outcome.cause.as_deref().unwrap_or("no end was heard");
+    let cause = outcome.cause.as_deref().unwrap_or("no end was heard").replace('_', " ");
     match (outcome.answered, outcome.status) {
         (true, _) => println!("answered; ended: {cause}"),
         (false, Some(status)) => println!("not answered: {cause} ({status})"),

@@ -77,6 +77,28 @@ pub enum Cause {
     Restart,
 }
 
+impl Cause {
+    /// Its word in records and figures.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::HungUp => "hung_up",
+            Cause::Cancelled => "cancelled",
+            Cause::Busy => "busy",
+            Cause::Declined => "declined",
+            Cause::NoAnswer => "no_answer",
+            Cause::Unreachable => "unreachable",
+            Cause::Unregistered => "unregistered",
+            Cause::NoSuchNumber => "no_such_number",
+            Cause::ModeNotServed => "mode_not_served",
+            Cause::NoCommonMedia => "no_common_media",
+            Cause::Overload => "overload",
+            Cause::Failed => "failed",
+            Cause::PeerLost => "peer_lost",
+            Cause::Restart => "restart",
+        }
+    }
+}
+
 /// How a digit came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
