@@ -102,6 +102,9 @@ impl Endpoint {
         let heard = match message.method() {
             Method::Ack | Method::Cancel => true,
             Method::Register => self.manners.looks_at_register(now),
+            Method::Invite if message.authorization().is_empty() => {
+                return self.is_strange_invite_ignored(now, flow, message);
+            }
             Method::Invite
             | Method::Bye
             | Method::Options
@@ -115,8 +118,18 @@ impl Endpoint {
             | Method::Publish
             | Method::Other(_) => !message.authorization().is_empty() || self.manners.answers(now, flow.remote.ip()),
         };
-        let is_invite = *message.method() == Method::Invite;
-        if is_invite && self.manners.is_first(now, message, flow.remote.ip()) && !heard {
+        !heard
+    }
+
+    /// An INVITE without credentials, which is refused and counted once: here in silence, or where it is answered. What was
+    /// met with silence once stays unanswered when it comes again, or it would be counted twice.
+    fn is_strange_invite_ignored(&mut self, now: Now, flow: &Flow, message: &Message) -> bool {
+        let stranger = flow.remote.ip();
+        if !self.manners.is_first(now, message, stranger) {
+            return true;
+        }
+        let heard = self.manners.answers(now, stranger);
+        if !heard {
             self.count_refused(None, Refused::UnknownSource);
         }
         !heard
