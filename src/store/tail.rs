@@ -141,6 +141,7 @@ impl Tailer {
 /// Rows and position in one transaction: both or neither.
 async fn copy(connection: &mut SqliteConnection, batch: &Batch, node: u8) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    apply::events(&mut transaction, &batch.entries).await?;
     for entry in &batch.entries {
         apply::entry(&mut transaction, &batch.deployment, entry).await?;
     }

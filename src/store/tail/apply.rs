@@ -1,6 +1,6 @@
 //! One ledger row as statements. Each may be repeated without harm.
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
 use super::read::Position;
 use crate::store::ledger::Entry;
@@ -13,9 +13,10 @@ const SAVE_POSITION: &str = "
     ON CONFLICT (node) DO UPDATE SET
         segment = excluded.segment, at_byte = excluded.at_byte, epoch_s = excluded.epoch_s";
 
-const EVENT: &str = "
-    INSERT INTO call_events (call_id, seq, at, kind, body) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (call_id, seq) DO NOTHING";
+const EVENTS: &str = "INSERT INTO call_events (call_id, seq, at, kind, body) ";
+const EVENTS_TWICE: &str = " ON CONFLICT (call_id, seq) DO NOTHING";
+/// Events in one statement. A statement of its own for each would cost more than all the rest of the copying.
+const EVENTS_AT_ONCE: usize = 64;
 
 const CALL: &str = "
     INSERT INTO calls (id, deployment, origin, source, line, calling_number, calling_raw,
@@ -58,19 +59,28 @@ pub(super) async fn save_position(db: &mut SqliteConnection, node: u8, at: Posit
     Ok(())
 }
 
-/// Copies one row.
+/// Copies rows into the list of events, as they are.
+pub(super) async fn events(db: &mut SqliteConnection, entries: &[Entry]) -> Result<(), sqlx::Error> {
+    for some in entries.chunks(EVENTS_AT_ONCE) {
+        let mut query = QueryBuilder::<Sqlite>::new(EVENTS);
+        query.push_values(some, |mut values, entry| {
+            let body = serde_json::to_string(&entry.row.event).expect("an event has no map with odd keys");
+            values
+                .push_bind(entry.row.call.to_string())
+                .push_bind(signed(entry.seq))
+                .push_bind(entry.row.at.0)
+                .push_bind(kind(&entry.row.event))
+                .push_bind(body);
+        });
+        query.push(EVENTS_TWICE).build().execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Brings the records up to date with one row.
 pub(super) async fn entry(db: &mut SqliteConnection, deployment: &str, entry: &Entry) -> Result<(), sqlx::Error> {
     let row = &entry.row;
     let id = row.call.to_string();
-    let body = serde_json::to_string(&row.event).expect("an event has no map with odd keys");
-    sqlx::query(EVENT)
-        .bind(&id)
-        .bind(signed(entry.seq))
-        .bind(row.at.0)
-        .bind(kind(&row.event))
-        .bind(body)
-        .execute(&mut *db)
-        .await?;
     let at = row.at.0;
     let query = match &row.event {
         CallEvent::Arrived { origin, from, called, calling, call_id, .. } => {
@@ -86,11 +96,15 @@ pub(super) async fn entry(db: &mut SqliteConnection, deployment: &str, entry: &E
         CallEvent::Queued { queue } => sqlx::query(QUEUED).bind(&id).bind(at).bind(queue),
         CallEvent::Talking { seat, .. } => sqlx::query(TALKING).bind(&id).bind(at).bind(i64::from(seat.0)),
         CallEvent::Ended { fate } => {
-            // A call whose first rows are gone (a removed or damaged segment) still gets a record of its end.
+            if ended(db, &id, at, fate).await? {
+                return Ok(());
+            }
+            // It has ended already, or its first rows are gone (a removed or damaged segment): then it still gets a record
+            // of its end.
             let nobody = Calling::default();
             let unknown = Arrival { origin: "unknown", from: "", line: "", calling: &nobody, call_id: "" };
             arrived(db, &id, deployment, at, unknown).await?;
-            sqlx::query(ENDED).bind(&id).bind(at).bind(fate_text(fate)).bind(fate_cause(fate).map(cause_text))
+            return ended(db, &id, at, fate).await.map(|_| ());
         }
         CallEvent::AnsweredByExchange
         | CallEvent::Offered { .. }
@@ -103,6 +117,12 @@ pub(super) async fn entry(db: &mut SqliteConnection, deployment: &str, entry: &E
     };
     query.execute(db).await?;
     Ok(())
+}
+
+/// Notes the end of a call; whether there was one that had not ended.
+async fn ended(db: &mut SqliteConnection, id: &str, at: i64, fate: &Fate) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query(ENDED).bind(id).bind(at).bind(fate_text(fate)).bind(fate_cause(fate).map(cause_text));
+    Ok(query.execute(db).await?.rows_affected() > 0)
 }
 
 /// What the arrival row tells.
