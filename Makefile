@@ -36,7 +36,7 @@ doc: ## the documentation of the code with warnings denied
 unit: ## unit tests only
 	cargo test --lib
 
-bench: setup-test ## measures speed; prints one table of ratios and figures
+bench: setup-run ## measures speed; prints one table of ratios and figures; ARGS=--quick takes a minute and a half
 	@cargo bench --bench speed -- $(ARGS)
 
 fuzz: ## runs the fuzz targets for a minute each (needs cargo-fuzz and a nightly compiler)
