@@ -26,7 +26,9 @@ stage "format" cargo fmt --check
 stage "lints" cargo clippy --quiet --all-targets -- -D warnings
 stage "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --document-private-items
 stage "build" cargo build --quiet --bin yihao
-stage "tests" cargo test --quiet
+stage "tests" cargo test --quiet -- --skip e2e::
+# These wait more than they compute: more at a time than there are cores.
+stage "end to end" cargo test --quiet --test it -- e2e:: --test-threads 6
 
 skipped=$(sort -u "$YIHAO_SKIPS" | grep -c . || true)
 if [ "$skipped" -gt 0 ]; then

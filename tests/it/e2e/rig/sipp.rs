@@ -194,7 +194,7 @@ fn counts(path: &Path) -> Counts {
     let text = fs::read_to_string(path).unwrap_or_default();
     let mut lines = text.lines().filter(|line| !line.is_empty());
     let names: Vec<&str> = lines.next().unwrap_or_default().split(';').collect();
-    let values: Vec<&str> = lines.last().unwrap_or_default().split(';').collect();
+    let values: Vec<&str> = lines.next_back().unwrap_or_default().split(';').collect();
     let value = |name: &str| {
         let at = names.iter().position(|n| *n == name);
         at.and_then(|at| values.get(at)?.parse().ok()).unwrap_or(0)
