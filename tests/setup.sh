@@ -23,6 +23,8 @@ missing=()
 for pair in "${tools[@]}"; do
 	command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
+# Debian's python3 makes no virtual environments without this package.
+[ "$kind" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null && missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
 	line="apt-get install -y --no-install-recommends ${missing[*]}"
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -192,6 +192,6 @@ fn launch(site: &Site) -> Process {
 }
 
 /// The binary under test; `YIHAO_BINARY` names another one, a release build for example.
-pub(crate) fn binary() -> PathBuf {
+fn binary() -> PathBuf {
     std::env::var_os("YIHAO_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_yihao")), PathBuf::from)
 }
