@@ -20,6 +20,8 @@ mod random;
 mod register;
 mod responses;
 mod site;
+#[cfg(test)]
+mod tests;
 mod tick;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +32,7 @@ use crate::media::ports::PortPool;
 use crate::sip::auth::{self, Guard};
 use crate::sip::dialog::{Dialog, session_timer};
 use crate::sip::flow::{ConnId, Flow, Hop};
-use crate::sip::message::{Message, ParseError};
+use crate::sip::message::{Message, Method, ParseError};
 use crate::sip::registrar::Registrar;
 use crate::sip::transaction::{self, By, ClientId, Event, ServerId, Timers, Transactions, Transmit};
 use crate::sip::trunk::Trunks;
@@ -145,7 +147,7 @@ impl Endpoint {
                 }
             }
             Input::Resolved { whom, hops } => self.on_resolved(now, whom, hops, out),
-            Input::Silent { leg } => self.on_silent(now, leg, out),
+            Input::Silent { leg } => self.on_silent(now, leg),
             Input::Begin => self.read_seats(out),
             Input::Accepting(on) => self.accepting = on,
             Input::PortFree { port } => self.ports.give_back(now, port),
@@ -166,7 +168,7 @@ impl Endpoint {
             LegCommand::Refuse(cause) => self.refuse(now, leg, cause, out),
             LegCommand::Dial(dial) => self.dial(now, call, leg, *dial, out),
             LegCommand::Hangup(cause) => self.hangup(now, leg, cause, out),
-            LegCommand::Hold(on) => self.wish(now, leg, leg::Wish::Hold(on), out),
+            LegCommand::Hold(on) => self.wish(now, leg, leg::Wish::Hold(on)),
             LegCommand::SendDigit(digit) => self.send_digit(now, leg, digit, out),
         }
         self.flush(out);
@@ -275,6 +277,11 @@ impl Endpoint {
         // Bytes that cannot be read are answered to those we know only: a scanner gets silence.
         if !self.is_known(flow) {
             return tracing::debug!("unreadable message of an unknown source dropped");
+        }
+        if let ParseError::Malformed { request: Some(request), .. } = error
+            && *request.method() == Method::Invite
+        {
+            self.count_refused(self.trunk_of(flow), Refused::BadRequest);
         }
         if let Some(bytes) = error.answer(&self.random.token()) {
             self.transmits.push(Transmit { hop: flow.back(), bytes, by: By::Nobody });

@@ -141,10 +141,10 @@ impl SessionTimer {
         }
     }
 
-    /// Session-Expires of an INVITE or UPDATE of ours in the running session: the same interval, and who refreshes goes on
-    /// doing so (RFC 4028 7.4).
-    pub fn refresh_header(&self) -> SessionExpires {
-        let seconds = u32::try_from(self.interval.as_secs()).unwrap_or(MAX_S);
+    /// Session-Expires of an INVITE or UPDATE of ours in the running session: the same interval, but no less than the largest
+    /// Min-SE that a 422 has named (0: none has), and who refreshes goes on doing so (RFC 4028 7.4).
+    pub fn refresh_header(&self, min_se_s: u32) -> SessionExpires {
+        let seconds = u32::try_from(self.interval.as_secs()).unwrap_or(MAX_S).max(min_se_s);
         let refresher = if self.we_refresh { Refresher::Uac } else { Refresher::Uas };
         SessionExpires { seconds, refresher: Some(refresher) }
     }

@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::sip::auth::{Request as Claim, Verdict};
+use crate::sip::dialog::DialogId;
 use crate::sip::flow::Flow;
 use crate::sip::message::{HeaderName, Message, Method, ResponseBuilder};
 use crate::sip::transaction::{self, ServerId};
-use crate::types::{Mono, Now, Origin, SeatId, TrunkId};
+use crate::types::{LegId, Mono, Now, Origin, SeatId, TrunkId};
 
 use super::{Endpoint, Output, Refused, cause};
 
@@ -96,17 +97,18 @@ impl Endpoint {
     /// Whether a message is dropped before any state is made: what strangers send gets one answer a second, then silence
     /// (sip.md 10).
     pub(super) fn is_ignored(&mut self, now: Now, flow: &Flow, message: &Message) -> bool {
-        if message.is_response() || message.to_tag().is_some() || self.is_known(flow) {
+        if message.is_response() || self.is_known(flow) || self.concerns_a_leg(message) {
             return false;
         }
         let heard = match message.method() {
-            Method::Ack | Method::Cancel => true,
+            Method::Ack => true,
             Method::Register => self.manners.looks_at_register(now),
-            Method::Invite if message.authorization().is_empty() => {
+            Method::Invite if message.authorization().is_empty() && message.to_tag().is_none() => {
                 return self.is_strange_invite_ignored(now, flow, message);
             }
             Method::Invite
             | Method::Bye
+            | Method::Cancel
             | Method::Options
             | Method::Prack
             | Method::Update
@@ -119,6 +121,16 @@ impl Endpoint {
             | Method::Other(_) => !message.authorization().is_empty() || self.manners.answers(now, flow.remote.ip()),
         };
         !heard
+    }
+
+    /// Whether a request names a dialog of a leg; a CANCEL names only its call.
+    fn concerns_a_leg(&self, message: &Message) -> bool {
+        let key = DialogId::of_request(message);
+        if *message.method() == Method::Cancel {
+            let first = DialogId::new(&key.call_id, "", "");
+            return self.dialogs.range(first..).next().is_some_and(|(found, _)| found.call_id == key.call_id);
+        }
+        message.to_tag().is_some() && self.dialogs.contains_key(&key)
     }
 
     /// An INVITE without credentials, which is refused and counted once: here in silence, or where it is answered. What was
@@ -300,9 +312,14 @@ impl Endpoint {
         });
     }
 
-    /// Whether a flow may speak for a party in a dialog (sip.md 9).
-    pub(super) fn fits(&self, origin: Origin, flow: &Flow) -> bool {
-        match origin {
+    /// Whether a flow may speak for a leg in its dialog: any of its party's, or the one on which the dialog stands (a phone
+    /// need not be registered to call by digest).
+    pub(super) fn fits(&self, leg: LegId, flow: &Flow) -> bool {
+        let Some(leg) = self.legs.get(&leg) else { return false };
+        if leg.flow() == Some(flow) {
+            return true;
+        }
+        match leg.party {
             Origin::Trunk(trunk) => self.trunks.is_source(trunk, flow, self.identities_of(flow)),
             Origin::Seat(seat) => self.registrar.knows(seat, flow),
         }

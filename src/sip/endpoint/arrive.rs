@@ -33,10 +33,11 @@ impl Endpoint {
         out: &mut Vec<Output>,
     ) {
         if let Some(status) = self.unfit(now, &message) {
+            let min_se = self.session_wish().min_s();
             self.count_refused(trunk, Refused::BadRequest);
             return self.reply_with(now, id, &flow, &message, status, |r| {
                 if status == 422 {
-                    r.header(HeaderName::MinSe, &90_u32);
+                    r.header(HeaderName::MinSe, &min_se);
                 }
                 if status == 415 {
                     r.raw("Accept", b"application/sdp");

@@ -15,6 +15,8 @@ pub(super) struct Audio {
     /// Whether our last description was an offer that waits for its answer.
     offered: bool,
     agreed: Option<StreamParams>,
+    /// Which way we wanted audio to flow when it was agreed last.
+    settled: Direction,
     /// Whether the media engine has the port.
     pub(super) opened: bool,
 }
@@ -39,7 +41,15 @@ impl Audio {
             direction: Direction::SendRecv,
             may_latch,
         };
-        Self { port, local, sent: String::new(), offered: false, agreed: None, opened: false }
+        Self {
+            port,
+            local,
+            sent: String::new(),
+            offered: false,
+            agreed: None,
+            settled: Direction::SendRecv,
+            opened: false,
+        }
     }
 
     /// A first or a further offer.
@@ -62,22 +72,28 @@ impl Audio {
         }
         let (text, params) = negotiate::answer(offer, &self.local)?;
         self.sent = text;
-        self.offered = false;
-        self.agreed = Some(params);
+        self.settle(params);
         Ok(&self.sent)
     }
 
     /// The far end's answer to our offer.
     pub(super) fn accept(&mut self, answer: &[u8]) -> Result<(), NegotiateError> {
         let params = negotiate::accept(answer, &self.local)?;
-        self.offered = false;
-        self.agreed = Some(params);
+        self.settle(params);
         Ok(())
     }
 
-    /// Takes an offer back that was refused (491, 488): the old agreement goes on (RFC 3261 14.1).
+    fn settle(&mut self, params: StreamParams) {
+        self.offered = false;
+        self.settled = self.local.direction;
+        self.agreed = Some(params);
+    }
+
+    /// Takes an offer back that was refused (491, 488): the old agreement goes on (RFC 3261 14.1), and which way the audio
+    /// flows with it.
     pub(super) fn withdraw(&mut self) {
         self.offered = false;
+        self.local.direction = self.settled;
     }
 
     /// Whether an offer of ours waits for its answer.

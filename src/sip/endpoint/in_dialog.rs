@@ -28,14 +28,16 @@ impl Endpoint {
             return self.reply(now, id, flow, message, 481);
         };
         // A forged request that has guessed the tags but comes from elsewhere learns nothing (sip.md 9).
-        let party = self.legs[&leg].party;
-        if !self.fits(party, flow) {
+        if !self.fits(leg, flow) {
             return self.reply(now, id, flow, message, 481);
         }
         if let Some(dialog) = self.dialog_mut(leg, message)
             && dialog.admit(message).is_err()
         {
             return self.reply(now, id, flow, message, 500);
+        }
+        if let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) {
+            up.flow = *flow;
         }
         match message.method() {
             Method::Bye => self.on_bye(now, id, leg, flow, message, out),
@@ -80,8 +82,10 @@ impl Endpoint {
     /// The ACK to a 2xx of ours; it may carry the answer to our offer.
     pub(super) fn on_ack(&mut self, now: Now, flow: &Flow, message: &Message, out: &mut Vec<Output>) {
         let Some(leg) = self.dialogs.get(&DialogId::of_request(message)).copied() else { return };
-        let Some(Leg { state: State::Up(up), party, .. }) = self.legs.get_mut(&leg) else { return };
-        let party = *party;
+        if !self.fits(leg, flow) {
+            tracing::debug!(%leg, "an ACK came by another way than the leg's");
+        }
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         let waiting = match &mut up.role {
             Role::Callee(first) if first.as_ref().is_some_and(|t| t.await_ack.is_ended_by(message.cseq_number())) => {
                 first.take().map(|t| (t, true))
@@ -100,9 +104,6 @@ impl Endpoint {
             up.offers.answered();
         }
         let ending = up.ending;
-        if !self.fits(party, flow) {
-            tracing::debug!(%leg, "an ACK came by another way than the leg's");
-        }
         if let Some(why) = ending {
             return self.bye(now, leg, why, out);
         }
@@ -113,7 +114,7 @@ impl Endpoint {
         if is_first {
             out.push(Output::Leg { leg, event: LegEvent::Answered });
         }
-        self.next_wish(now, leg, out);
+        self.next_wish(now, leg);
         self.arm(leg);
     }
 
@@ -244,6 +245,9 @@ impl Endpoint {
         response.raw("Allow", cause::ALLOW).raw("Supported", cause::SUPPORTED);
         if let Some(expires) = &agreed.session_expires {
             response.header(HeaderName::SessionExpires, expires);
+        }
+        if agreed.require_timer {
+            response.header(HeaderName::Require, "timer");
         }
         if let Some(body) = body {
             response.body("application/sdp", body.as_bytes());

@@ -131,7 +131,7 @@ pub(super) struct Branch {
 #[derive(Debug)]
 pub(super) struct Up {
     pub(super) dialog: Dialog,
-    /// The way by which the dialog began; requests go back there where the remote target is no plain address.
+    /// The way by which the far end spoke last; requests go back there where the remote target is no plain address.
     pub(super) flow: Flow,
     pub(super) audio: Audio,
     pub(super) peer: Peer,
@@ -150,6 +150,8 @@ pub(super) struct Up {
     pub(super) wait: Option<Mono>,
     /// Hung up before the ACK: the BYE goes out when the ACK is there or given up (RFC 3261 15).
     pub(super) ending: Option<Cause>,
+    /// The largest Min-SE that a 422 of the far end has named, seconds (RFC 4028 7.4).
+    pub(super) min_se_s: u32,
     /// Whether `Held(true)` was reported.
     pub(super) held: bool,
 }
@@ -178,6 +180,7 @@ impl Up {
             wishes: VecDeque::new(),
             wait: None,
             ending: None,
+            min_se_s: 0,
             held: false,
         }
     }
@@ -266,6 +269,15 @@ pub(super) struct Ghost {
 pub(super) type DialogKey = DialogId;
 
 impl Leg {
+    /// The way by which the far end's last request of its dialog came, or its answer.
+    pub(super) fn flow(&self) -> Option<&Flow> {
+        match &self.state {
+            State::Arriving(arriving) => Some(&arriving.flow),
+            State::Up(up) => Some(&up.flow),
+            State::Dialling(_) => None,
+        }
+    }
+
     /// When the leg wants `tick`.
     pub(super) fn deadline(&self) -> Option<Mono> {
         match &self.state {

@@ -4,7 +4,7 @@ use crate::media::dtmf::{self, InfoDigit};
 use crate::sip::dialog::Stamp;
 use crate::sip::dialog::accepted::SentAck;
 use crate::sip::dialog::glare;
-use crate::sip::dialog::session_timer::SessionTimer;
+use crate::sip::dialog::session_timer::{SessionTimer, Wish as SessionWish};
 use crate::sip::message::{HeaderName, Message, Method};
 use crate::sip::transaction::{By, ClientId, Transmit};
 use crate::types::{Cause, Digit, Direction, LegId, Now};
@@ -18,14 +18,14 @@ const KEY_MS: u16 = 160;
 
 impl Endpoint {
     /// Adds a wish; it goes out as soon as nothing else is in the way.
-    pub(super) fn wish(&mut self, now: Now, leg: LegId, wish: Wish, out: &mut Vec<Output>) {
+    pub(super) fn wish(&mut self, now: Now, leg: LegId, wish: Wish) {
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         if up.wishes.len() >= Up::MOST_WISHES {
             tracing::warn!(%leg, "the far end answers no requests, a wish is dropped");
             return;
         }
         up.wishes.push_back(wish);
-        self.next_wish(now, leg, out);
+        self.next_wish(now, leg);
     }
 
     /// Sends a key: as media where events were agreed, by INFO where not.
@@ -34,17 +34,22 @@ impl Endpoint {
         if up.audio.agreed().is_some_and(|p| p.event_type.is_some()) {
             out.push(Output::SendDigit { leg, digit });
         } else {
-            self.wish(now, leg, Wish::Digit(digit), out);
+            self.wish(now, leg, Wish::Digit(digit));
         }
     }
 
     /// The far end is silent: ask whether it is alive.
-    pub(super) fn on_silent(&mut self, now: Now, leg: LegId, out: &mut Vec<Output>) {
-        self.wish(now, leg, Wish::Probe, out);
+    pub(super) fn on_silent(&mut self, now: Now, leg: LegId) {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
+        let asked = up.ours.map(|ours| ours.wish).into_iter().chain(up.wishes.iter().copied());
+        if asked.into_iter().any(|wish| wish == Wish::Probe) {
+            return;
+        }
+        self.wish(now, leg, Wish::Probe);
     }
 
     /// Sends the next wish if nothing is in the way.
-    pub(super) fn next_wish(&mut self, now: Now, leg: LegId, out: &mut Vec<Output>) {
+    pub(super) fn next_wish(&mut self, now: Now, leg: LegId) {
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         let blocked = up.ours.is_some() || up.wait.is_some() || matches!(up.role, Role::Callee(Some(_)));
         let Some(wish) = up.wishes.front().copied().filter(|_| !blocked) else { return };
@@ -65,10 +70,10 @@ impl Endpoint {
         if let Wish::Hold(on) = wish {
             up.audio.want(if on { Direction::SendOnly } else { Direction::SendRecv });
         }
-        self.ask(now, leg, wish, method, out);
+        self.ask(now, leg, wish, method);
     }
 
-    fn ask(&mut self, now: Now, leg: LegId, wish: Wish, method: OurMethod, out: &mut Vec<Output>) {
+    fn ask(&mut self, now: Now, leg: LegId, wish: Wish, method: OurMethod) {
         let branch = self.random.branch();
         let session = self.session_wish();
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
@@ -90,8 +95,8 @@ impl Endpoint {
             draft
                 .raw("Allow", cause::ALLOW)
                 .raw("Supported", cause::SUPPORTED)
-                .header(HeaderName::SessionExpires, &up.timer.refresh_header())
-                .header(HeaderName::MinSe, &session.min_s());
+                .header(HeaderName::SessionExpires, &up.timer.refresh_header(up.min_se_s))
+                .header(HeaderName::MinSe, &session.min_s().max(up.min_se_s));
         }
         match (method, wish) {
             (OurMethod::Invite, _) => {
@@ -112,10 +117,14 @@ impl Endpoint {
                 up.ours = Some(Ours { client, wish, cseq, method });
                 self.clients.insert(client, Purpose::InDialog(leg));
             }
-            // Overload: the session timer or the next silence asks again.
-            Err(_) => self.settle(leg, method, true),
+            // Overload: a refresh is tried again, a probe comes with the next silence.
+            Err(_) => {
+                self.settle(leg, method, true);
+                if wish == Wish::Refresh {
+                    self.refresh_later(now, leg);
+                }
+            }
         }
-        let _ = out;
         self.arm(leg);
     }
 
@@ -144,12 +153,12 @@ impl Endpoint {
             491 => self.ask_later(now, leg, ours),
             _ => {
                 self.settle(leg, ours.method, true);
-                if ours.wish == Wish::Refresh {
+                if !self.ask_otherwise(leg, ours, status, message) && ours.wish == Wish::Refresh {
                     self.refresh_later(now, leg);
                 }
             }
         }
-        self.next_wish(now, leg, out);
+        self.next_wish(now, leg);
         self.arm(leg);
     }
 
@@ -179,7 +188,7 @@ impl Endpoint {
         }
     }
 
-    /// No answer at all: the far end is dead (RFC 3261 12.2.1.2), unless it was a key.
+    /// No answer at all: the far end is dead (RFC 3261 12.2.1.2).
     pub(super) fn our_request_lost(&mut self, now: Now, leg: LegId, status: u16, out: &mut Vec<Output>) {
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         let Some(ours) = up.ours.take() else { return };
@@ -212,6 +221,23 @@ impl Endpoint {
         let owns_call_id = matches!(up.role, Role::Caller);
         up.wishes.push_front(ours.wish);
         up.wait = Some(now.mono + glare::retry_wait(owns_call_id, random));
+    }
+
+    /// A refusal that says what would be taken: an interval that is long enough (RFC 4028 7.4), or a re-INVITE instead of
+    /// UPDATE. The wish is put first again.
+    fn ask_otherwise(&mut self, leg: LegId, ours: Ours, status: u16, message: &Message) -> bool {
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return false };
+        match (status, ours.method) {
+            (422, OurMethod::Invite | OurMethod::Update) => {
+                let wish = SessionWish { interval_s: 0, min_s: up.min_se_s };
+                let Some(longer) = wish.after_422(message.min_se()) else { return false };
+                up.min_se_s = longer.min_s;
+            }
+            (405 | 501, OurMethod::Update) => up.peer.update = false,
+            _ => return false,
+        }
+        up.wishes.push_front(ours.wish);
+        true
     }
 
     /// The refresh was refused, the session still lives: asked again before it ends.

@@ -293,9 +293,11 @@ impl Endpoint {
         self.drop_branch(now, leg, branch);
         self.note_failure(leg, why, status);
         if let Some(trunk) = trunk {
-            let fails_over = matches!(why, Cause::Unreachable | Cause::Overload | Cause::Failed);
+            // 480 and 430 speak of the callee, whom another trunk would reach no better.
+            let fails_over = matches!(why, Cause::Unreachable | Cause::Overload | Cause::Failed)
+                && !matches!(status, Some(480 | 430));
             self.trunks.release(trunk);
-            self.note_result(now, trunk, if fails_over { CallResult::Failed } else { CallResult::Answered }, out);
+            self.note_result(now, trunk, result_of(why, status), out);
             if fails_over && !withdrawn {
                 return self.dial_next_trunk(now, leg, out);
             }
@@ -382,5 +384,14 @@ impl Endpoint {
         let bytes = dialog.ack(cseq, &stamp).finish().bytes;
         self.transmits.push(Transmit { hop: hop.clone(), bytes: bytes.clone(), by: By::Nobody });
         SentAck::new(cseq, bytes)
+    }
+}
+
+/// What an attempt that has come to nothing says about the trunk itself.
+fn result_of(why: Cause, status: Option<u16>) -> CallResult {
+    match status {
+        Some(500 | 502..=504) => CallResult::Failed,
+        None if matches!(why, Cause::Unreachable | Cause::Overload | Cause::Failed) => CallResult::Failed,
+        Some(_) | None => CallResult::Answered,
     }
 }

@@ -97,8 +97,8 @@ impl Endpoint {
             return self.bye(now, leg, why, out);
         }
         if refresh {
-            self.wish(now, leg, Wish::Refresh, out);
+            self.wish(now, leg, Wish::Refresh);
         }
-        self.next_wish(now, leg, out);
+        self.next_wish(now, leg);
     }
 }

@@ -85,10 +85,11 @@ fn the_callee_decides_who_refreshes_our_calls() {
     let theirs = response(200, ";tag=us", "Require: timer\r\nSession-Expires: 600;refresher=uas\r\n");
     let timer = SessionTimer::as_caller(Mono::default(), &theirs, &WISH);
     assert!(!timer.we_refresh());
-    assert_eq!(timer.refresh_header().refresher, Some(Refresher::Uas), "seen from a request of ours");
+    assert_eq!(timer.refresh_header(0).refresher, Some(Refresher::Uas), "seen from a request of ours");
     let ours = response(200, ";tag=us", "Session-Expires: 600;refresher=uac\r\n");
     let timer = SessionTimer::as_caller(Mono::default(), &ours, &WISH);
-    assert_eq!(timer.refresh_header(), SessionExpires { seconds: 600, refresher: Some(Refresher::Uac) });
+    assert_eq!(timer.refresh_header(0), SessionExpires { seconds: 600, refresher: Some(Refresher::Uac) });
+    assert_eq!(timer.refresh_header(900).seconds, 900, "a 422 has named more");
     assert_eq!(timer.interval(), Duration::from_secs(600));
 }
 

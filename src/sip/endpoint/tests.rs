@@ -1,0 +1,15 @@
+//! Stories of the endpoint in virtual time: parties speak SIP by hand, the rig stands in for the core and the media engine.
+//!
+//! Each story ends with `Rig::finish`: every leg has had its last word once, and nothing of any call is left.
+
+mod dialled_seat;
+mod dialled_trunk;
+mod early_media;
+mod errands;
+mod in_dialog;
+mod incoming;
+mod party;
+mod refused;
+mod registering;
+mod rig;
+mod session_timers;
