@@ -139,7 +139,7 @@ impl Endpoint {
             audio,
             trunk: callee.trunk,
             session,
-            reliable: std::collections::BTreeMap::new(),
+            early: std::collections::BTreeMap::new(),
             answered_by: None,
             give_up: Some(now.mono + self.config.no_response),
             auth: callee.trunk.and_then(|trunk| self.trunks.client(trunk)),

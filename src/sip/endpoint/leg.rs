@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
+
 use crate::sip::auth;
 use crate::sip::dialog::accepted::{AwaitAck, SentAck};
 use crate::sip::dialog::forks::Forks;
@@ -116,8 +118,8 @@ pub(super) struct Branch {
     pub(super) audio: Audio,
     pub(super) trunk: Option<TrunkId>,
     pub(super) session: SessionWish,
-    /// Reliable provisional responses by the far end's tag.
-    pub(super) reliable: BTreeMap<Box<str>, ReliableReceiver>,
+    /// What reliable provisional responses have brought, by the far end's tag.
+    pub(super) early: BTreeMap<Box<str>, Early>,
     /// The fork whose reliable provisional response has answered our offer.
     pub(super) answered_by: Option<Box<str>>,
     /// When it is given up for want of any response; `None` once one has come.
@@ -125,6 +127,14 @@ pub(super) struct Branch {
     /// Answers the far end's challenges.
     pub(super) auth: Option<auth::Client>,
     pub(super) offers: Offers,
+}
+
+/// An early dialog of a branch that sends reliable responses.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    pub(super) receiver: ReliableReceiver,
+    /// Its answer to our offer: each dialog of a forked INVITE gives its own (RFC 3261 13.2.2.4).
+    pub(super) answer: Option<Bytes>,
 }
 
 /// An answered leg.

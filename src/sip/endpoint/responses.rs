@@ -1,5 +1,7 @@
 //! Responses to our requests: what a dialled leg's INVITE has come to (RFC 3261 13.2.2), and where others are sorted to.
 
+use bytes::Bytes;
+
 use crate::sip::auth::Side as Challenger;
 use crate::sip::dialog::accepted::SentAck;
 use crate::sip::dialog::forks::{Fork, Forks};
@@ -126,7 +128,7 @@ impl Endpoint {
         }
         let reliable = message.has_token(HeaderName::Require, "100rel");
         if let Some(rseq) = message.rseq().filter(|_| reliable) {
-            match branch.reliable.entry(tag.into()).or_default().on_provisional(rseq) {
+            match branch.early.entry(tag.into()).or_default().receiver.on_provisional(rseq) {
                 Fit::Next => self.send_prack(now, leg, index, tag, rseq, message),
                 Fit::Repeated | Fit::Early => return self.arm(leg),
             }
@@ -141,12 +143,14 @@ impl Endpoint {
         let branch_id = self.random.branch();
         let Some(Leg { state: State::Dialling(dialling), .. }) = self.legs.get_mut(&leg) else { return };
         let branch = &mut dialling.branches[index];
-        // The answer in a reliable response to our offer: it counts for the branch until a 2xx says otherwise.
-        if let Some(sdp) = description(message).filter(|_| branch.audio.waits())
-            && branch.audio.accept(sdp).is_ok()
-        {
-            branch.answered_by = Some(tag.into());
-            branch.offers.answered();
+        // The first description in a reliable response is its dialog's answer. That of the first dialog counts until another
+        // one wins.
+        if let (Some(sdp), Some(early)) = (description(message), branch.early.get_mut(tag)) {
+            early.answer.get_or_insert_with(|| Bytes::copy_from_slice(sdp));
+            if branch.audio.waits() && branch.audio.accept(sdp).is_ok() {
+                branch.answered_by = Some(tag.into());
+                branch.offers.answered();
+            }
         }
         let Some(site) = self.sites.find(branch.hop.network, branch.hop.transport, branch.hop.remote.ip()) else {
             return;
@@ -184,12 +188,7 @@ impl Endpoint {
         let withdrawn = dialling.withdrawn;
         let mut branch = dialling.branches.remove(index);
         let dialog = branch.forks.dialog(tag).expect("the response was just sorted under this tag").clone();
-        // An answer in a reliable response counts only for the fork that gave it.
-        let answered = branch.answered_by.as_deref() == Some(tag);
-        let agreed = match description(message) {
-            Some(sdp) if !answered => branch.audio.accept(sdp).is_ok(),
-            Some(_) | None => answered && branch.audio.agreed().is_some(),
-        };
+        let agreed = has_answer(&mut branch, tag, message);
         let trunk = branch.trunk;
         let ack = self.acknowledge(&dialog, &branch.hop, message.cseq_number());
         if let Some(trunk) = trunk {
@@ -385,6 +384,16 @@ impl Endpoint {
         self.transmits.push(Transmit { hop: hop.clone(), bytes: bytes.clone(), by: By::Nobody });
         SentAck::new(cseq, bytes)
     }
+}
+
+/// Whether the dialog that wins has answered our offer: in a reliable response before, or in its 2xx. An answer counts only
+/// for the fork that gave it.
+fn has_answer(branch: &mut Branch, tag: &str, message: &Message) -> bool {
+    if branch.answered_by.as_deref() == Some(tag) {
+        return true;
+    }
+    let before = branch.early.get(tag).and_then(|early| early.answer.clone());
+    before.as_deref().or_else(|| description(message)).is_some_and(|sdp| branch.audio.accept(sdp).is_ok())
 }
 
 /// What an attempt that has come to nothing says about the trunk itself.

@@ -202,6 +202,27 @@ fn the_answer_of_the_fork_that_wins_counts_not_that_of_one_that_was_early() {
 }
 
 #[test]
+fn each_fork_gives_its_own_answer_in_a_reliable_response() {
+    let mut rig = Rig::new();
+    let (leg, first, invite) = one_phone(&mut rig);
+    let mut winner = first.fork("winner");
+    for (fork, audio) in [(&first, "10.2.0.7:40000"), (&winner, AUDIO)] {
+        let reliable = [("Require", "100rel"), ("RSeq", "5")];
+        rig.say(PHONE, fork.response(&invite, 183, &reliable, &sdp(audio, "sendrecv")));
+        let prack = rig.hears(PHONE, "PRACK");
+        assert_eq!(prack.to_tag(), Some(fork.tag.as_str()));
+        rig.say(PHONE, fork.response(&prack, 200, &[], ""));
+    }
+    rig.reports(leg, LegEvent::Ringing);
+    rig.say(PHONE, winner.response(&invite, 200, &[], ""));
+    rig.hears(PHONE, "ACK");
+    rig.reports(leg, LegEvent::Answered);
+    assert_eq!(rig.stream(leg).remote.to_string(), AUDIO);
+    rig.party_hangs_up(&mut winner, leg);
+    rig.finish();
+}
+
+#[test]
 fn final_statuses_are_told_apart() {
     let cases = [
         (486, false, Cause::Busy),
