@@ -6,3 +6,5 @@ mod dice;
 mod ear;
 mod model;
 mod parties;
+mod sip;
+mod sip_world;

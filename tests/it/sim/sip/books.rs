@@ -1,0 +1,190 @@
+//! The watcher on the wire and over the ledger: what goes out is looked at as a stranger would, with the RFCs in hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use yihao::exchange::Output;
+use yihao::sip::dialog::DialogId;
+use yihao::sip::message::{Message, Method};
+use yihao::types::{CallEvent, CallId, Fate, LegId, OfferId, Row, SeatId};
+
+/// What the ledger says of one call.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    pub(crate) fate: Option<Fate>,
+    /// Open offers with their legs; `None` once the leg is gone.
+    offers: BTreeMap<OfferId, Option<LegId>>,
+    talks: Option<SeatId>,
+}
+
+#[derive(Default)]
+pub(crate) struct Books {
+    pub(crate) pages: BTreeMap<CallId, Page>,
+    by_call_id: BTreeMap<String, CallId>,
+    /// How often the same bytes went to the same place.
+    sends: BTreeMap<u64, u32>,
+    /// Final answers to INVITEs by branch and sequence.
+    finals: BTreeMap<(String, u32, String), (u16, String)>,
+    /// Dialogs that we ended, or agreed to end.
+    parted: BTreeMap<DialogId, u32>,
+    /// INVITEs outside of dialogs that reached the exchange: branch, and whether it proved itself or needed not to.
+    pub(crate) invites: BTreeSet<String>,
+    pub(crate) faults: Vec<String>,
+}
+
+/// The same bytes go out at most so often: 2xx and 183 are repeated eleven times, and once for each repeated request.
+const MOST_SENDS: u32 = 60;
+
+impl Books {
+    /// An INVITE outside of a dialog has reached the exchange.
+    pub(crate) fn arrived(&mut self, bytes: &Bytes, wants_proof: bool) {
+        if !bytes.starts_with(b"INVITE ") {
+            return;
+        }
+        let Ok(message) = Message::parse(bytes.clone()) else { return };
+        let unproved = wants_proof && message.authorization().is_empty();
+        if message.to_tag().is_none() && !unproved {
+            self.invites.insert(message.branch().unwrap_or_default().to_owned());
+        }
+    }
+
+    /// The outputs of one turn. Rows are written before anything is sent, so they are read first.
+    pub(crate) fn turn(&mut self, outputs: &[Output]) {
+        for output in outputs {
+            if let Output::Ledger(row) = output {
+                self.row(row);
+            }
+        }
+        for output in outputs {
+            if let Output::Send(transmit) = output {
+                self.sent(transmit.hop.remote, &transmit.bytes);
+            }
+        }
+    }
+
+    fn row(&mut self, row: &Row) {
+        if let CallEvent::Arrived { call_id, .. } = &row.event {
+            let page = Page { fate: None, offers: BTreeMap::new(), talks: None };
+            if self.pages.insert(row.call, page).is_some() {
+                self.faults.push(format!("{} arrives twice", row.call));
+            }
+            self.by_call_id.insert(call_id.clone(), row.call);
+            return;
+        }
+        let Some(page) = self.pages.get_mut(&row.call) else {
+            return self.faults.push(format!("a row of {} before it arrived", row.call));
+        };
+        if page.fate.is_some() && !matches!(row.event, CallEvent::Quality { .. }) {
+            self.faults.push(format!("{} has rows after its end: {:?}", row.call, row.event));
+        }
+        match &row.event {
+            CallEvent::Offered { offer, leg, .. } => {
+                if page.offers.values().any(Option::is_some) || page.talks.is_some() {
+                    self.faults.push(format!("{} has two owners", row.call));
+                }
+                page.offers.insert(*offer, Some(*leg));
+            }
+            CallEvent::OfferEnded { offer, .. } => {
+                if page.offers.remove(offer).is_none() {
+                    self.faults.push(format!("{}: an offer ends that was not open", row.call));
+                }
+            }
+            CallEvent::Talking { seat, .. } => {
+                page.offers.clear();
+                page.talks = Some(*seat);
+            }
+            CallEvent::Ended { fate } => {
+                if matches!(fate, Fate::Answered { .. }) != page.talks.is_some() {
+                    self.faults.push(format!("{} ends {fate:?} and talked with {:?}", row.call, page.talks));
+                }
+                page.fate = Some(*fate);
+            }
+            CallEvent::LegEnded { leg, .. } => {
+                for offered in page.offers.values_mut().filter(|offered| **offered == Some(*leg)) {
+                    *offered = None;
+                }
+            }
+            CallEvent::Arrived { .. }
+            | CallEvent::Greeted { .. }
+            | CallEvent::AnsweredByExchange
+            | CallEvent::Queued { .. }
+            | CallEvent::Ringing { .. }
+            | CallEvent::Held { .. }
+            | CallEvent::Digit { .. }
+            | CallEvent::Recording { .. }
+            | CallEvent::RecordingFailed { .. }
+            | CallEvent::Quality { .. } => {}
+        }
+    }
+
+    fn sent(&mut self, to: SocketAddr, bytes: &Bytes) {
+        let mut hasher = DefaultHasher::new();
+        (to, bytes).hash(&mut hasher);
+        let times = self.sends.entry(hasher.finish()).or_default();
+        *times += 1;
+        if *times > 1 {
+            if *times > MOST_SENDS && bytes.len() > 4 {
+                self.faults.push(format!("sent {times} times: {}", String::from_utf8_lossy(bytes)));
+            }
+            return;
+        }
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
+        let message = match Message::parse(bytes.clone()) {
+            Ok(message) => message,
+            Err(error) => return self.faults.push(format!("sent what cannot be read: {error:?}")),
+        };
+        if message.is_request() { self.sent_request(&message) } else { self.sent_response(&message) }
+    }
+
+    fn sent_request(&mut self, message: &Message) {
+        if message.to_tag().is_none() || matches!(message.method(), Method::Ack | Method::Cancel) {
+            return;
+        }
+        let id = DialogId::of_response(message);
+        let cseq = message.cseq_number();
+        match self.parted.get(&id) {
+            Some(parted) if *parted != cseq => {
+                self.faults.push(format!("{} after the end of its dialog {id:?}", message.method().as_str()));
+            }
+            Some(_) => {}
+            None if *message.method() == Method::Bye => drop(self.parted.insert(id, cseq)),
+            None => {}
+        }
+    }
+
+    fn sent_response(&mut self, message: &Message) {
+        let status = message.status().unwrap_or(0);
+        if *message.method() == Method::Bye && status == 200 {
+            // They hung up: nothing of ours may follow.
+            self.parted.entry(DialogId::of_request(message)).or_insert(u32::MAX);
+        }
+        if *message.method() != Method::Invite {
+            return;
+        }
+        let refused_early = matches!(status, 503 | 484 | 400 | 482);
+        let is_new = self.invites.contains(message.branch().unwrap_or_default());
+        if is_new && !self.by_call_id.contains_key(message.call_id()) && !refused_early {
+            self.faults.push(format!("{status} to an INVITE that the ledger does not know"));
+        }
+        let key =
+            (message.branch().unwrap_or_default().to_owned(), message.cseq_number(), message.call_id().to_owned());
+        let this = (status, message.to_tag().unwrap_or_default().to_owned());
+        match self.finals.get(&key) {
+            Some(before) if *before != this => {
+                self.faults.push(format!("{status} after {} to one INVITE", before.0));
+            }
+            Some(_) => {}
+            None if status >= 200 => drop(self.finals.insert(key, this)),
+            None => {}
+        }
+    }
+
+    /// The fate of the call with this Call-ID.
+    pub(crate) fn fate(&self, call_id: &str) -> Option<Fate> {
+        self.pages.get(self.by_call_id.get(call_id)?)?.fate
+    }
+}

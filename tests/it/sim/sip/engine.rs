@@ -1,0 +1,199 @@
+//! The media engine of the world: obeys orders as the real one does, plays prompts in virtual time, and looks whether
+//! ports, streams and sound are in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use yihao::media::engine::{Command, Event};
+use yihao::types::{CallId, Direction, Hear, LegId, MediaPort, RunId, Source, StreamParams, StreamReport};
+
+struct Leg {
+    call: CallId,
+    port: MediaPort,
+    stream: Option<StreamParams>,
+}
+
+#[derive(Default)]
+struct Call {
+    legs: BTreeSet<LegId>,
+    worker: u8,
+    hear: Vec<Hear>,
+    started: BTreeSet<RunId>,
+    ended: BTreeSet<RunId>,
+    recording: bool,
+}
+
+/// What the engine has to say later.
+pub(crate) enum Later {
+    /// A prompt begins for a leg.
+    Plays(LegId, RunId),
+    /// A leg was closed.
+    Closed(Event),
+}
+
+#[derive(Default)]
+pub(crate) struct Engine {
+    legs: BTreeMap<LegId, Leg>,
+    calls: BTreeMap<CallId, Call>,
+    ports: BTreeMap<MediaPort, LegId>,
+    pub(crate) later: Vec<Later>,
+    /// Legs that went to another worker.
+    pub(crate) moved: u64,
+    pub(crate) faults: Vec<String>,
+}
+
+impl Engine {
+    pub(crate) fn obey(&mut self, command: &Command) {
+        match command {
+            Command::Open { leg, call, port } => self.open(*leg, *call, *port),
+            Command::Stream { leg, params } => match self.legs.get_mut(leg) {
+                Some(leg) => {
+                    leg.stream = Some((**params).clone());
+                    let call = leg.call;
+                    self.start_prompts(call);
+                }
+                None => self.faults.push(format!("a stream for {leg}, which is not open")),
+            },
+            Command::Hear { call, set } => {
+                // As the real one: a call without a leg here is not known.
+                if let Some(state) = self.calls.get_mut(call) {
+                    state.hear.clone_from(set);
+                    self.start_prompts(*call);
+                }
+            }
+            Command::Record { call, .. } => {
+                if let Some(state) = self.calls.get_mut(call) {
+                    state.recording = true;
+                }
+            }
+            Command::EndRecording { call } => {
+                if let Some(state) = self.calls.get_mut(call) {
+                    state.recording = false;
+                }
+            }
+            Command::SendDigit { leg, .. } => {
+                if !self.legs.contains_key(leg) {
+                    self.faults.push(format!("a key for {leg}, which is not open"));
+                }
+            }
+            Command::Move { .. } => self.faults.push("nobody asks for moves".to_owned()),
+            Command::Close { leg } => self.close(*leg),
+        }
+    }
+
+    fn open(&mut self, leg: LegId, call: CallId, mut port: MediaPort) {
+        if let Some(other) = self.ports.insert(MediaPort { worker: 0, ..port }, leg) {
+            self.faults.push(format!("{leg} gets the port of {other}"));
+        }
+        let state = self.calls.entry(call).or_insert_with(|| Call { worker: port.worker, ..Call::default() });
+        if state.worker != port.worker {
+            // Legs of a call share a worker: this one goes over with its port.
+            port.worker = state.worker;
+            self.moved += 1;
+        }
+        state.legs.insert(leg);
+        if self.legs.insert(leg, Leg { call, port, stream: None }).is_some() {
+            self.faults.push(format!("{leg} is opened twice"));
+        }
+    }
+
+    fn close(&mut self, leg: LegId) {
+        let Some(gone) = self.legs.remove(&leg) else {
+            return self.faults.push(format!("{leg} is closed and was not open"));
+        };
+        self.ports.remove(&MediaPort { worker: 0, ..gone.port });
+        if let Some(call) = self.calls.get_mut(&gone.call) {
+            call.legs.remove(&leg);
+            if call.legs.is_empty() {
+                self.calls.remove(&gone.call);
+            }
+        }
+        self.later.push(Later::Closed(Event::Closed { leg, port: gone.port, report: StreamReport::default() }));
+    }
+
+    fn start_prompts(&mut self, call: CallId) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        for hear in &state.hear {
+            let streams = self.legs.get(&hear.leg).is_some_and(|leg| leg.stream.is_some());
+            for source in hear.from.iter().filter(|_| streams) {
+                if let Source::Prompt { run, .. } = source
+                    && state.started.insert(*run)
+                {
+                    self.later.push(Later::Plays(hear.leg, *run));
+                }
+            }
+        }
+    }
+
+    /// A prompt has been played; says whether it is still worth a word.
+    pub(crate) fn played(&mut self, leg: LegId, run: RunId) -> bool {
+        let Some(call) = self.legs.get(&leg).map(|leg| leg.call) else { return false };
+        let Some(state) = self.calls.get_mut(&call) else { return false };
+        let plays = state.hear.iter().any(|hear| {
+            hear.leg == leg && hear.from.iter().any(|s| matches!(s, Source::Prompt { run: now, .. } if *now == run))
+        });
+        if plays {
+            state.ended.insert(run);
+        }
+        plays
+    }
+
+    /// Nobody who can hear hears nothing. Called after each turn; an ended prompt of a turn before is silence.
+    pub(crate) fn listen(&mut self, ended: Option<(LegId, RunId)>) {
+        for (id, call) in &self.calls {
+            for leg in &call.legs {
+                let Some(stream) = self.legs[leg].stream.as_ref() else { continue };
+                if matches!(stream.direction, Direction::RecvOnly | Direction::Inactive) {
+                    continue;
+                }
+                let hears = call.hear.iter().find(|hear| hear.leg == *leg).map_or(&[][..], |hear| &hear.from);
+                if hears.is_empty() {
+                    self.faults.push(format!("{leg} of {id} hears nothing"));
+                }
+                for source in hears {
+                    if let Source::Prompt { name, run } = source
+                        && ended == Some((*leg, *run))
+                        && name.0.starts_with("greeting/")
+                    {
+                        self.faults.push(format!("{leg} of {id} still hears a greeting that has ended"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Far ends of legs that are in one call, each with each.
+    pub(crate) fn pairs(&self) -> Vec<(SocketAddr, SocketAddr)> {
+        let mut pairs = Vec::new();
+        for call in self.calls.values().filter(|call| call.legs.len() > 1) {
+            let remotes: Vec<SocketAddr> = call.legs.iter().filter_map(|leg| self.remote(*leg)).collect();
+            let with = |a: &SocketAddr| remotes.iter().filter(|b| *b != a).map(|b| (*a, *b)).collect::<Vec<_>>();
+            pairs.extend(remotes.iter().flat_map(with));
+        }
+        pairs
+    }
+
+    pub(crate) fn remote(&self, leg: LegId) -> Option<SocketAddr> {
+        self.legs.get(&leg)?.stream.as_ref().map(|stream| stream.remote)
+    }
+
+    /// The leg whose far end has this address for audio.
+    pub(crate) fn leg_of(&self, remote: SocketAddr) -> Option<LegId> {
+        self.legs.iter().find(|(_, leg)| leg.stream.as_ref().is_some_and(|s| s.remote == remote)).map(|(id, _)| *id)
+    }
+
+    /// What the leg with this far end hears: the names of prompts.
+    pub(crate) fn prompt_of(&self, remote: SocketAddr) -> Option<String> {
+        let leg = self.leg_of(remote)?;
+        let call = self.calls.get(&self.legs[&leg].call)?;
+        let hear = call.hear.iter().find(|hear| hear.leg == leg)?;
+        hear.from.iter().find_map(|s| match s {
+            Source::Prompt { name, .. } => Some(name.0.to_string()),
+            Source::Leg { .. } | Source::Music { .. } | Source::Ringback => None,
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.legs.is_empty() && self.calls.is_empty()
+    }
+}

@@ -1,0 +1,605 @@
+//! The whole exchange in a seeded world: SIP machines and center together, from datagram to datagram, in virtual time.
+//!
+//! Peers are user agents of their own; the network delays, doubles, loses and reorders; trunks die and come back. After every
+//! input the books are checked, and in the end nothing may be left. A failing seed leaves a log that `yihao replay` plays.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use yihao::center::{self, PresenceCommand};
+use yihao::exchange::{Exchange, Input, Output};
+use yihao::media::engine as media;
+use yihao::node::input_log::{Entry, Header, InputLog, Limits, segment_path};
+use yihao::sip::endpoint;
+use yihao::sip::flow::{Flow, Transport};
+use yihao::sip::transaction::Transmit;
+use yihao::types::{Cause, Fate, LegId, Mono, Now, ReplyId, RunId, SeatId};
+
+use super::dice::Dice;
+use super::sip::books::Books;
+use super::sip::engine::{Engine, Later};
+use super::sip::net::Weather;
+use super::sip::peer::{Peer, Phase, Talk};
+use super::sip::script::{Act, Script};
+use super::sip::site::{self, START, TRUNKS};
+
+/// What happens at some time.
+enum Event {
+    ToExchange(Flow, Bytes),
+    ToPeer(usize, SocketAddr, Bytes),
+    Act(usize, u32, Act),
+    Wake(usize),
+    Media(media::Event),
+    Played(LegId, RunId),
+    Silent(SocketAddr),
+    Input(Input),
+    Dials,
+    Whim,
+    Registers(usize),
+    ComesBack(usize),
+}
+
+/// What kind of a day it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Day {
+    weather: Weather,
+    /// Parties vanish, do not acknowledge, trunks die.
+    storm: bool,
+}
+
+/// Whom a caller has spoken with, and what it heard last, as the engine has it.
+#[derive(Clone, Debug, Default)]
+struct Heard {
+    seat: Option<SeatId>,
+    /// The phone's call that it was last joined to.
+    party: Option<(usize, u32)>,
+    last_prompt: Option<String>,
+}
+
+struct World {
+    seed: u64,
+    day: Day,
+    header: Header,
+    exchange: Exchange,
+    engine: Engine,
+    books: Books,
+    peers: Vec<Peer>,
+    dice: Dice,
+    at: Mono,
+    due: BTreeMap<(Mono, u64), Event>,
+    scheduled: u64,
+    woken: Vec<Option<Mono>>,
+    heard: BTreeMap<(usize, u32), Heard>,
+    by_audio: BTreeMap<SocketAddr, (usize, u32)>,
+    to_dial: u64,
+    inputs: Vec<(Now, Input)>,
+    out: Vec<Output>,
+    quiet_from: Option<Mono>,
+    missed: BTreeSet<Bytes>,
+}
+
+impl World {
+    fn new(seed: u64, calls: u64, day: Day) -> World {
+        let mut dice = Dice::new(seed);
+        let header = site::header(&mut dice);
+        let exchange = header.build().expect("the world's plan is sound");
+        let mut peers = Vec::new();
+        for trunk in TRUNKS {
+            let dice = Dice::new(dice.below(u64::MAX));
+            peers.push(Peer::new((trunk, 5060).into(), site::exchange_at(0), None, day.storm, dice));
+        }
+        for (index, seat) in site::SEATS.into_iter().enumerate() {
+            // Every other seat has two telephones.
+            for phone in 0..=u8::from(index % 2 == 1) {
+                let at = ([10, 2, phone, u8::try_from(index).expect("few seats") + 1], 5060).into();
+                let dice = Dice::new(dice.below(u64::MAX));
+                peers.push(Peer::new(at, site::exchange_at(1), Some(seat), day.storm, dice));
+            }
+        }
+        let woken = vec![None; peers.len()];
+        let mut world = World {
+            seed,
+            day,
+            header,
+            exchange,
+            engine: Engine::default(),
+            books: Books::default(),
+            peers,
+            dice,
+            at: START.mono,
+            due: BTreeMap::new(),
+            scheduled: 0,
+            woken,
+            heard: BTreeMap::new(),
+            by_audio: BTreeMap::new(),
+            to_dial: calls,
+            inputs: Vec::new(),
+            out: Vec::new(),
+            quiet_from: None,
+            missed: BTreeSet::new(),
+        };
+        world.feed(Input::Sip(endpoint::Input::Begin));
+        world.open_doors();
+        world
+    }
+
+    fn open_doors(&mut self) {
+        for index in TRUNKS.len()..self.peers.len() {
+            self.after(1, Event::Registers(index));
+        }
+        for seat in site::SEATS {
+            for (ms, command) in [(2_000, PresenceCommand::SignIn), (2_500, PresenceCommand::Ready)] {
+                self.after(ms, Event::Input(presence(seat, command)));
+            }
+        }
+        self.after(3_000, Event::Dials);
+        self.after(4_000, Event::Whim);
+    }
+
+    fn now(&self) -> Now {
+        START.after(self.at.since(START.mono))
+    }
+
+    fn after(&mut self, ms: u64, event: Event) {
+        self.at(self.at + Duration::from_millis(ms), event);
+    }
+
+    fn at(&mut self, at: Mono, event: Event) {
+        self.scheduled += 1;
+        self.due.insert((at, self.scheduled), event);
+    }
+
+    /// Does the next thing; `false` when nothing more is to come.
+    fn step(&mut self) -> bool {
+        let next = self.due.keys().next().map(|(at, _)| *at);
+        let tick = self.exchange.deadline();
+        match (tick, next) {
+            (None, None) => return false,
+            (Some(tick), next) if next.is_none_or(|next| tick <= next) => {
+                self.at = self.at.max(tick);
+                self.feed(Input::Tick);
+            }
+            _ => {
+                let ((at, _), event) = self.due.pop_first().expect("there is a next");
+                self.at = at;
+                self.happen(event);
+            }
+        }
+        self.is_open()
+    }
+
+    /// The day goes on until everybody has gone home and the last echo is gone: registrations and probes never end.
+    fn is_open(&mut self) -> bool {
+        let busy = self.to_dial > 0
+            || self.exchange.center().calls() > 0
+            || self.peers.iter().any(|p| p.talks.values().any(Talk::is_open));
+        if busy {
+            self.quiet_from = None;
+            return true;
+        }
+        let since = *self.quiet_from.get_or_insert(self.at);
+        self.at.since(since) < Duration::from_secs(75)
+    }
+
+    fn who_is_busy(&self) -> String {
+        let talks = self.peers.iter().flat_map(|p| p.talks.values().filter(|t| t.is_open()).map(move |t| (p.at, t)));
+        let open: Vec<_> = talks.map(|(at, t)| (at, &t.call_id, t.phase, t.seen)).collect();
+        format!("{} to dial, {:?}, {open:?}", self.to_dial, self.exchange.left())
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::ToExchange(flow, bytes) => {
+                let wants_proof = flow.remote.ip().to_string().starts_with("10.2.");
+                self.books.arrived(&bytes, wants_proof);
+                self.feed(Input::Sip(endpoint::Input::Message { flow, bytes }));
+            }
+            Event::ToPeer(index, from, bytes) => {
+                // An INVITE that began while a phone was away is not taken up in its last moments.
+                if self.peers[index].gone && bytes.starts_with(b"INVITE ") {
+                    self.missed.insert(bytes.clone());
+                }
+                if self.missed.contains(&bytes) {
+                    return;
+                }
+                self.peers[index].receive(self.at, from, bytes);
+                self.listen_to(index);
+            }
+            Event::Act(index, number, act) => {
+                let talking = self.engine_joins(index, number);
+                if act == Act::Vanish {
+                    let at = self.peers[index].audio_at(number);
+                    self.after(30_000, Event::Silent(at));
+                }
+                self.peers[index].act(self.at, number, act, talking);
+                self.listen_to(index);
+            }
+            Event::Wake(index) => {
+                self.woken[index] = None;
+                self.peers[index].tick(self.at);
+                self.listen_to(index);
+            }
+            Event::Media(event) => self.feed(Input::Media(event)),
+            Event::Played(leg, run) => {
+                if self.engine.played(leg, run) {
+                    self.feed(Input::Media(media::Event::PromptEnded { leg, run }));
+                    self.engine.listen(Some((leg, run)));
+                    self.judge();
+                }
+            }
+            Event::Silent(remote) => {
+                if let Some(leg) = self.engine.leg_of(remote) {
+                    self.feed(Input::Media(media::Event::Silent { leg }));
+                    self.after(30_000, Event::Silent(remote));
+                }
+            }
+            Event::Input(input) => self.feed(input),
+            Event::Dials => self.dials(),
+            Event::Whim => self.whim(),
+            Event::Registers(index) => self.registers(index),
+            Event::ComesBack(index) => {
+                self.peers[index].gone = false;
+                if self.peers[index].seat.is_some() {
+                    self.peers[index].register(self.at, 120);
+                }
+                self.listen_to(index);
+            }
+        }
+    }
+
+    fn engine_joins(&self, index: usize, number: u32) -> bool {
+        let mine = self.peers[index].audio_at(number);
+        self.engine.pairs().iter().any(|(a, _)| *a == mine)
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now = self.now();
+        self.inputs.push((now, input.clone()));
+        let mut out = std::mem::take(&mut self.out);
+        self.exchange.handle(now, input, &mut out);
+        self.exchange.center().check();
+        self.books.turn(&out);
+        for output in out.drain(..) {
+            match output {
+                Output::Send(transmit) => self.carry(transmit),
+                Output::Media(command) => self.engine.obey(&command),
+                Output::Ledger(_) | Output::Close(_) | Output::Resolve { .. } | Output::Reply { .. } => {}
+            }
+        }
+        self.out = out;
+        self.engine.listen(None);
+        self.follow_engine();
+        self.judge();
+    }
+
+    fn carry(&mut self, transmit: Transmit) {
+        let from = site::exchange_at(transmit.hop.network.0);
+        let Some(index) = self.peers.iter().position(|p| p.at == transmit.hop.remote) else {
+            return self.books.faults.push(format!("sent to nobody: {}", transmit.hop.remote));
+        };
+        for delay in self.day.weather.carry(&mut self.dice) {
+            self.at(self.at + delay, Event::ToPeer(index, from, transmit.bytes.clone()));
+        }
+    }
+
+    /// Takes what a peer sends and wants, and wakes it in time.
+    fn listen_to(&mut self, index: usize) {
+        let peer = &mut self.peers[index];
+        let (out, then) = (std::mem::take(&mut peer.out), std::mem::take(&mut peer.then));
+        let (gone, at, deadline) = (peer.gone, peer.at, peer.deadline());
+        for transmit in out.into_iter().filter(|_| !gone) {
+            let local = transmit.hop.remote;
+            let flow = Flow {
+                network: site::network_of(local),
+                transport: Transport::Udp,
+                local,
+                remote: at,
+                connection: None,
+            };
+            for delay in self.day.weather.carry(&mut self.dice) {
+                self.at(self.at + delay, Event::ToExchange(flow, transmit.bytes.clone()));
+            }
+        }
+        for (ms, number, act) in then {
+            self.after(ms, Event::Act(index, number, act));
+        }
+        if let Some(deadline) = deadline
+            && self.woken[index].is_none_or(|woken| deadline < woken)
+        {
+            self.woken[index] = Some(deadline);
+            self.at(deadline.max(self.at), Event::Wake(index));
+        }
+        self.judge();
+    }
+
+    fn follow_engine(&mut self) {
+        for later in std::mem::take(&mut self.engine.later) {
+            match later {
+                Later::Plays(leg, run) => {
+                    let ms = self.dice.between(1_500, 6_000);
+                    self.after(ms, Event::Played(leg, run));
+                    let prompt = self.engine.remote(leg).and_then(|at| Some((at, self.engine.prompt_of(at)?)));
+                    if let Some((at, prompt)) = prompt
+                        && let Some(who) = self.by_audio.get(&at)
+                    {
+                        self.heard.entry(*who).or_default().last_prompt = Some(prompt);
+                    }
+                }
+                Later::Closed(event) => {
+                    let ms = self.dice.between(1, 60);
+                    self.after(ms, Event::Media(event));
+                }
+            }
+        }
+        for (caller, other) in self.engine.pairs() {
+            let Some(who) = self.by_audio.get(&caller).copied() else { continue };
+            let Some(index) = self.peers.iter().position(|p| p.at.ip() == other.ip()) else { continue };
+            let heard = self.heard.entry(who).or_default();
+            let is_first = heard.seat.is_none();
+            heard.seat = self.peers[index].seat.map(SeatId);
+            heard.party = Some((index, u32::from((other.port() - 20_000) / 2)));
+            if is_first && heard.seat.is_some() {
+                let ms = self.peers[who.0].talks[&who.1].script.talk_ms;
+                self.after(ms, Event::Act(who.0, who.1, Act::Bye));
+            }
+        }
+    }
+
+    /// Whether anybody has something to complain of.
+    fn judge(&mut self) {
+        let faults = self.engine.faults.iter().chain(&self.books.faults);
+        if let Some(fault) = faults.chain(self.peers.iter().flat_map(|p| &p.faults)).next() {
+            panic!("{fault}");
+        }
+    }
+
+    fn dials(&mut self) {
+        let number = match self.dice.below(20) {
+            0 => "99999",
+            1 => "12336",
+            2..=7 => "12315",
+            8..=10 => "12333",
+            _ => "12345",
+        };
+        let index = usize::from(self.dice.percent(40));
+        if !self.peers[index].gone {
+            let script = Script::caller(&mut self.dice, self.day.storm);
+            let talk = self.peers[index].call(self.at, number, script);
+            self.by_audio.insert(self.peers[index].audio_at(talk), (index, talk));
+            self.heard.insert((index, talk), Heard::default());
+            self.listen_to(index);
+            self.to_dial -= 1;
+        }
+        if self.to_dial > 0 {
+            let next = if self.dice.percent(20) { 0 } else { self.dice.between(200, 14_000) };
+            self.after(next, Event::Dials);
+        }
+    }
+
+    /// A phone registers, and again in good time.
+    fn registers(&mut self, index: usize) {
+        if self.quiet_from.is_some() {
+            return;
+        }
+        let seconds = u32::try_from(self.dice.between(60, 400)).expect("fits");
+        if !self.peers[index].gone {
+            self.peers[index].register(self.at, seconds);
+            self.listen_to(index);
+        }
+        self.after(u64::from(seconds) * 500, Event::Registers(index));
+    }
+
+    /// Somebody does something of their own accord.
+    fn whim(&mut self) {
+        if self.to_dial == 0 {
+            return;
+        }
+        let seat = self.dice.pick(&site::SEATS);
+        match self.dice.below(100) {
+            0..=3 => self.feed(presence(seat, PresenceCommand::SignOut)),
+            4..=9 => self.feed(presence(seat, PresenceCommand::NotReady)),
+            10..=19 => self.feature_code(seat),
+            20..=23 if self.day.storm => self.vanish(),
+            24..=27 => self.feed(Input::Command(center::Input::Look { reply: ReplyId(1) })),
+            _ => {
+                self.feed(presence(seat, PresenceCommand::SignIn));
+                self.feed(presence(seat, PresenceCommand::Ready));
+            }
+        }
+        let next = self.dice.between(100, 6_000);
+        self.after(next, Event::Whim);
+    }
+
+    fn feature_code(&mut self, seat: u32) {
+        let code = self.dice.pick(&["*40", "*41", "*41", "*42", "*43", "12345"]);
+        let index = self.peers.iter().position(|p| p.seat == Some(seat)).expect("every seat has a phone");
+        if !self.peers[index].gone && self.peers[index].registered_until > self.at {
+            let script = Script { odd_codec: false, vanish_ms: None, ..Script::caller(&mut self.dice, false) };
+            self.peers[index].call(self.at, code, script);
+            self.listen_to(index);
+        }
+    }
+
+    /// A phone or a whole trunk is gone for a while, with all its calls.
+    fn vanish(&mut self) {
+        let index = usize::try_from(self.dice.below(self.peers.len() as u64)).expect("few peers");
+        if self.peers[index].gone {
+            return;
+        }
+        self.peers[index].gone = true;
+        let numbers: Vec<u32> = self.peers[index].talks.keys().copied().collect();
+        for number in numbers {
+            if self.peers[index].talks[&number].phase != Phase::Over {
+                self.happen(Event::Act(index, number, Act::Vanish));
+            }
+        }
+        let away = self.dice.between(500, 90_000);
+        self.after(away, Event::ComesBack(index));
+    }
+}
+
+fn presence(seat: u32, command: PresenceCommand) -> Input {
+    Input::Command(center::Input::Presence { seat: SeatId(seat), command, reply: Some(ReplyId(1)) })
+}
+
+impl World {
+    /// Runs to the end of the day and looks at what remains.
+    fn run(mut self) -> World {
+        let mut steps = 0u64;
+        while self.step() {
+            steps += 1;
+            assert!(steps < 1_000_000, "the world never ends: {}", self.who_is_busy());
+        }
+        self.nothing_is_left();
+        self.every_invite_has_one_fate();
+        self.fates_are_as_the_parties_saw();
+        self
+    }
+
+    fn nothing_is_left(&mut self) {
+        let left = self.exchange.left();
+        assert!(left.is_nothing(), "left in the exchange: {left:?}");
+        let ports = self.exchange.endpoint().ports(self.now());
+        assert_eq!((ports.in_use, ports.free + ports.resting), (0, self.header.ports.len()), "ports: {ports:?}");
+        assert!(self.engine.is_empty(), "legs are left in the engine");
+        for peer in &self.peers {
+            for talk in peer.talks.values() {
+                assert!(!talk.seen.unacknowledged, "a 2xx of {} was never acknowledged", talk.call_id);
+                let left_alone = talk.seen.bye_refused && talk.branches[0].byes == 0 && talk.phase != Phase::Vanished;
+                assert!(!left_alone, "the dialog of {} was gone and nobody had said so", talk.call_id);
+            }
+        }
+    }
+
+    fn every_invite_has_one_fate(&self) {
+        let open: Vec<_> = self.books.pages.iter().filter(|(_, page)| page.fate.is_none()).collect();
+        assert!(open.is_empty(), "calls without a fate: {open:?}");
+        let refused: u64 = self.exchange.endpoint().refused().values().sum();
+        let rows = self.books.pages.len() as u64;
+        assert_eq!(self.books.invites.len() as u64, rows + refused, "INVITEs received = rows + refused");
+    }
+
+    /// The reference model: what must have become of a call, by what its caller did and heard.
+    fn fates_are_as_the_parties_saw(&self) {
+        for ((index, number), heard) in &self.heard {
+            let talk = &self.peers[*index].talks[number];
+            let Some(fate) = self.books.fate(&talk.call_id) else { continue };
+            let seen = talk.seen;
+            let fits = match fate {
+                Fate::Answered { seat } if heard.seat == Some(seat) => self.somebody_hung_up(talk, heard),
+                // Who offered nothing and is gone without an ACK has no stream that could be joined.
+                Fate::Answered { .. } => heard.seat.is_none() && !talk.script.offers && is_lost(talk),
+                // Who is answered by the seat's answer hears the seat before the ACK is through, and may leave in between.
+                _ if heard.seat.is_some() && talk.number != "12315" => false,
+                Fate::Refused { cause: Cause::NoSuchNumber } => talk.number == "99999",
+                Fate::Refused { cause: Cause::ModeNotServed } => talk.number == "12336",
+                Fate::AbandonedInGreeting | Fate::AbandonedInQueue | Fate::AbandonedInRing => {
+                    seen.cancelled || seen.we_left
+                }
+                // Without an offer there is no early media in which it could be heard.
+                Fate::Overflowed => heard.last_prompt.as_deref() == Some("overflow") || !talk.script.offers,
+                Fate::Failed { cause: Cause::NoCommonMedia } => talk.script.odd_codec,
+                Fate::Failed { cause: Cause::PeerLost } => is_lost(talk),
+                Fate::Refused { .. } | Fate::Failed { .. } | Fate::Served | Fate::CutByRestart => false,
+            };
+            assert!(fits, "{} to {}: {fate:?}, but {seen:?}, {:?}, {heard:?}", talk.call_id, talk.number, talk.phase);
+        }
+    }
+
+    /// A talk ends because one of both wanted it, or is gone.
+    fn somebody_hung_up(&self, caller: &Talk, heard: &Heard) -> bool {
+        let party = heard.party.and_then(|(index, number)| self.peers[index].talks.get(&number));
+        // Of two branches that answer, the later one may have won on the way.
+        let branch_left = party.is_some_and(|talk| talk.seen.branch_left && talk.branches[0].byes > 0);
+        branch_left || [Some(caller), party].into_iter().flatten().any(|talk| talk.seen.we_left || is_lost(talk))
+    }
+
+    /// Writes what was fed to a file for `yihao replay`.
+    fn save(&self) -> std::io::Result<PathBuf> {
+        let folder = std::env::temp_dir().join("yihao-sim");
+        let run = format!("seed-{}", self.seed);
+        let mut log =
+            InputLog::create(&folder, &run, self.header.clone(), Limits { runs: 1_000, ..Limits::default() })?;
+        for (at, input) in &self.inputs {
+            log.record(*at, Entry::Input(Cow::Borrowed(input)));
+        }
+        log.flush();
+        Ok(segment_path(&folder, &run, 1))
+    }
+}
+
+impl Drop for World {
+    /// A world that fails says how to see it again.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        eprintln!("seed {} on a day of {:?} failed after {} inputs; the last:", self.seed, self.day, self.inputs.len());
+        for (at, input) in self.inputs.iter().skip(self.inputs.len().saturating_sub(25)) {
+            let text = serde_json::to_string(input).unwrap_or_default();
+            eprintln!("{:>9} < {}", at.mono.since(START.mono).as_millis(), text.chars().take(300).collect::<String>());
+        }
+        match self.save() {
+            Ok(path) => eprintln!("yihao replay --show-numbers {}", path.display()),
+            Err(error) => eprintln!("the log cannot be written: {error}"),
+        }
+    }
+}
+
+/// Whether a party cannot be blamed for what the exchange thinks of it.
+fn is_lost(talk: &Talk) -> bool {
+    talk.phase == Phase::Vanished || talk.script.never_acks
+}
+
+const CALM: Day = Day { weather: Weather::CALM, storm: false };
+const SLOW: Day = Day { weather: Weather::SLOW, storm: false };
+const STORM: Day = Day { weather: Weather::CALM, storm: true };
+const ROUGH: Day = Day { weather: Weather::ROUGH, storm: true };
+
+/// Calls of one world.
+const CALLS: u64 = 100;
+
+fn run_days(day: Day, seeds: std::ops::Range<u64>) {
+    let worlds = seeds.end - seeds.start;
+    let (mut calls, mut inputs, mut moved) = (0, 0, 0);
+    let mut fates: BTreeMap<String, u64> = BTreeMap::new();
+    for seed in seeds {
+        let world = World::new(seed, CALLS, day).run();
+        calls += world.books.pages.len() as u64;
+        inputs += world.inputs.len();
+        moved += world.engine.moved;
+        for page in world.books.pages.values() {
+            let fate = page.fate.expect("looked at before");
+            let name = if let Fate::Answered { .. } = fate { "Answered".to_owned() } else { format!("{fate:?}") };
+            *fates.entry(name).or_default() += 1;
+        }
+    }
+    eprintln!("{day:?}: {calls} calls, {inputs} inputs, {moved} moves, {fates:#?}");
+    assert!(calls >= worlds * CALLS * 9 / 10, "hardly any call is admitted");
+    assert!(moved > 0, "no leg ever moves to another worker");
+    assert!(fates.get("Answered").is_some_and(|n| *n > calls / 4), "hardly any call is answered");
+}
+
+#[test]
+fn calm_days_end_as_the_model_says() {
+    run_days(CALM, 1..41);
+}
+
+#[test]
+fn messages_that_overtake_each_other_do_no_harm() {
+    run_days(SLOW, 1_001..1_031);
+}
+
+#[test]
+fn parties_that_vanish_leave_nothing_behind() {
+    run_days(STORM, 2_001..2_031);
+}
+
+#[test]
+fn lost_and_doubled_datagrams_do_no_harm() {
+    run_days(ROUGH, 3_001..3_021);
+}
