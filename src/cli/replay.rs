@@ -90,7 +90,8 @@ impl<'a> Replay<'a> {
         let mut expected = None;
         loop {
             let outcome = self.file(&path, expected)?;
-            let next = parts_of(&path).map(|(run, n)| (n + 1, segment_path(path.parent().unwrap_or(Path::new("")), &run, n + 1)));
+            let next = parts_of(&path)
+                .map(|(run, n)| (n + 1, segment_path(path.parent().unwrap_or(Path::new("")), &run, n + 1)));
             match next {
                 Some((n, next)) if outcome == Outcome::Same && next.is_file() => (path, expected) = (next, Some(n)),
                 Some(_) | None => return Ok(outcome),
@@ -104,13 +105,16 @@ impl<'a> Replay<'a> {
         let header = reader.next_chunk()?.with_context(|| format!("{} is empty", path.display()))?;
         let header: Header = serde_json::from_slice(header).context("the header of the log cannot be understood")?;
         match expected {
-            None if header.segment != 1 => bail!("begin with the first file of the run; this is number {}", header.segment),
+            None if header.segment != 1 => {
+                bail!("begin with the first file of the run; this is number {}", header.segment)
+            }
             None => self.exchange = Some(header.build()?),
             Some(expected) if header.segment != expected => bail!("file {expected} of the run is missing"),
             Some(_) => {}
         }
         while let Some(chunk) = reader.next_chunk()? {
-            let record: Record<'_> = serde_json::from_slice(chunk).context("an input of the log cannot be understood")?;
+            let record: Record<'_> =
+                serde_json::from_slice(chunk).context("an input of the log cannot be understood")?;
             if let Some(outcome) = self.step(&header, record)? {
                 return Ok(outcome);
             }
@@ -171,7 +175,9 @@ impl<'a> Replay<'a> {
             }
             Output::Ledger(row) => self.show("#", None, format!("{} {:?}", row.call, row.event)),
             Output::Media(command) => self.show(">", None, format!("{command:?}")),
-            Output::Close(_) | Output::Resolve { .. } | Output::Reply { .. } => self.show(">", None, format!("{output:?}")),
+            Output::Close(_) | Output::Resolve { .. } | Output::Reply { .. } => {
+                self.show(">", None, format!("{output:?}"))
+            }
         }
     }
 

@@ -163,13 +163,7 @@ pub struct Registrar {
 impl Registrar {
     /// A registrar that knows no phone yet; [`Registrar::set_plan`] brings the fixed contacts.
     pub fn new(settings: Settings) -> Registrar {
-        Registrar {
-            settings,
-            seats: BTreeMap::new(),
-            by_address: BTreeSet::new(),
-            due: BTreeSet::new(),
-            last_id: 0,
-        }
+        Registrar { settings, seats: BTreeMap::new(), by_address: BTreeSet::new(), due: BTreeSet::new(), last_id: 0 }
     }
 
     /// Takes the seats of a plan: fixed contacts are replaced, seats that are gone lose their bindings. A fixed contact
