@@ -159,20 +159,26 @@ struct Post {
     wake: Arc<EventFd>,
     /// Orders that found the channel full, oldest first.
     waiting: VecDeque<Order>,
+    /// Whether orders are in the channel for which the bell was not rung.
+    unheard: bool,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Post {
     fn send(&mut self, order: Order) {
+        self.queue(order);
+        self.ring();
+    }
+
+    fn queue(&mut self, order: Order) {
         self.waiting.push_back(order);
         self.push();
     }
 
     fn push(&mut self) {
-        let mut sent = false;
         while let Some(order) = self.waiting.pop_front() {
             match self.orders.try_send(order) {
-                Ok(()) => sent = true,
+                Ok(()) => self.unheard = true,
                 Err(TrySendError::Full(order)) => {
                     self.waiting.push_front(order);
                     break;
@@ -181,7 +187,11 @@ impl Post {
                 Err(TrySendError::Disconnected(_)) => {}
             }
         }
-        if sent {
+    }
+
+    /// Wakes the worker when it has not heard of an order yet.
+    fn ring(&mut self) {
+        if std::mem::take(&mut self.unheard) {
             ring(&self.wake);
         }
     }
@@ -228,7 +238,7 @@ impl Engine {
             let (sender, receiver) = sync_channel(ORDERS);
             let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
             let wake = Arc::new(wake.map_err(|e| StartError::Thread(e.into()))?);
-            posts.push(Post { orders: sender, wake, waiting: VecDeque::new(), thread: None });
+            posts.push(Post { orders: sender, wake, waiting: VecDeque::new(), unheard: false, thread: None });
             orders.push(receiver);
         }
         let shared = Shared {
@@ -262,18 +272,29 @@ impl Engine {
 
     /// Carries out an order, in the order of sending for each call. Never blocks and never loses one.
     pub fn send(&mut self, command: Command) {
+        self.queue(command);
+        self.wake();
+    }
+
+    /// Wakes the workers that have orders in their queue. One call for all orders of a turn: a wake is a system call.
+    pub fn wake(&mut self) {
+        self.posts.iter_mut().for_each(Post::ring);
+    }
+
+    /// Puts an order in line; [`Engine::wake`] must follow, or it waits for the next packet.
+    pub fn queue(&mut self, command: Command) {
         match &command {
             Command::Open { leg, call, port } => self.open(*leg, *call, *port),
             Command::Move { leg, to_worker, call } => self.relocate(*leg, *to_worker, *call),
             Command::Hear { call, .. } | Command::Record { call, .. } | Command::EndRecording { call } => {
                 if let Some((worker, _)) = self.calls.get(call).copied() {
-                    self.post(worker).send(Order::Command(command));
+                    self.post(worker).queue(Order::Command(command));
                 }
             }
             Command::Stream { leg, .. } | Command::SendDigit { leg, .. } | Command::Close { leg } => {
                 if let Some(place) = self.legs.get(leg) {
                     let worker = place.worker;
-                    self.post(worker).send(Order::Command(command));
+                    self.post(worker).queue(Order::Command(command));
                 }
             }
         }
@@ -290,6 +311,7 @@ impl Engine {
     pub fn events(&mut self, out: &mut Vec<Event>) {
         for post in &mut self.posts {
             post.push();
+            post.ring();
         }
         let first = out.len();
         out.extend(self.events.try_iter().take(EVENTS));
@@ -309,6 +331,7 @@ impl Engine {
             while !post.waiting.is_empty() && post.thread.as_ref().is_some_and(|t| !t.is_finished()) {
                 std::thread::yield_now();
                 post.push();
+                post.ring();
             }
         }
         for post in &mut self.posts {
@@ -337,7 +360,7 @@ impl Engine {
         let (home, count) = self.calls.entry(call).or_insert((port.worker, 0));
         *count += 1;
         let home = *home;
-        self.post(port.worker).send(Order::Command(Command::Open { leg, call, port }));
+        self.post(port.worker).queue(Order::Command(Command::Open { leg, call, port }));
         if home != port.worker {
             self.relocate(leg, home, call);
         }
@@ -351,9 +374,9 @@ impl Engine {
         self.calls.entry(call).or_insert((to_worker, 0)).1 += 1;
         self.leave(old_call);
         if from != to_worker {
-            self.post(to_worker).send(Order::Expect(leg));
+            self.post(to_worker).queue(Order::Expect(leg));
         }
-        self.post(from).send(Order::Command(Command::Move { leg, to_worker, call }));
+        self.post(from).queue(Order::Command(Command::Move { leg, to_worker, call }));
     }
 
     fn leave(&mut self, call: CallId) {

@@ -23,6 +23,7 @@ impl Control {
             for output in out {
                 self.obey(output, &mut refused);
             }
+            self.engine.wake();
             for socket in &mut self.udp {
                 socket.udp.flush(&mut refused);
             }
@@ -64,7 +65,7 @@ impl Control {
                 let why = "the disk has too little room".to_owned();
                 self.feed(Input::Media(media::Event::RecordingFailed { call, why }));
             }
-            Output::Media(command) => self.engine.send(command),
+            Output::Media(command) => self.engine.queue(command),
             Output::Reply { to, reply } => {
                 if let Some(slot) = self.replies.remove(&to) {
                     // An asker that has gone away needs no answer.
