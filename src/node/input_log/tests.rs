@@ -60,7 +60,7 @@ fn a_log_gives_back_what_was_noted_and_nobody_else_may_read_it() {
 #[test]
 fn a_log_goes_on_in_further_files_up_to_its_bound() {
     let folder = tempfile::tempdir().expect("a folder");
-    let limits = Limits { segment_bytes: 2_000, segments: 2, runs: 3 };
+    let limits = Limits { segment_bytes: 2_000, segments: 2, runs: 3, days: 3 };
     let mut log = log(folder.path(), "100", limits);
     for _ in 0..200 {
         log.record(Now::default(), tick());

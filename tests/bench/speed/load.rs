@@ -281,10 +281,12 @@ impl Load {
                 Then::HangUp | Then::Alone => call.caller == CallerState::Gone && call.seat == SeatState::Gone,
                 Then::Talk => call.caller == CallerState::Up && call.seat == SeatState::Up,
             };
-            match call.caller {
-                CallerState::Failed(status) => *tally.failed.entry(status).or_default() += 1,
-                _ if bridged => tally.bridged += 1,
-                _ => tally.lost += 1,
+            if let CallerState::Failed(status) = call.caller {
+                *tally.failed.entry(status).or_default() += 1;
+            } else if bridged {
+                tally.bridged += 1;
+            } else {
+                tally.lost += 1;
             }
             if bridged && call.greeted >= call.answered && call.offered >= call.greeted && call.greeted > 0 {
                 tally.set_up_ns.push(call.answered - call.invited + call.offered - call.greeted);
