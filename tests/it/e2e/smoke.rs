@@ -1,4 +1,4 @@
-//! A tenth of the floor of `make bench`, so that a change which makes calls slow or loses them under load is seen at once.
+//! A tenth of the floor of `make bench`: a change that makes calls slow or loses them under load is seen at once.
 
 use std::time::Duration;
 
