@@ -31,6 +31,8 @@ pub(crate) struct Books {
     parted: BTreeMap<DialogId, u32>,
     /// INVITEs outside of dialogs that reached the exchange: branch, and whether it proved itself or needed not to.
     pub(crate) invites: BTreeSet<String>,
+    /// Descriptions in reliable responses of ours that wait for their PRACK, by Call-ID: no 2xx before it (RFC 3262 3).
+    unconfirmed: BTreeMap<String, u32>,
     pub(crate) faults: Vec<String>,
 }
 
@@ -38,12 +40,19 @@ pub(crate) struct Books {
 const MOST_SENDS: u32 = 60;
 
 impl Books {
-    /// An INVITE outside of a dialog has reached the exchange.
+    /// A message has reached the exchange: INVITEs outside of dialogs are counted, PRACKs are noted.
     pub(crate) fn arrived(&mut self, bytes: &Bytes, wants_proof: bool) {
-        if !bytes.starts_with(b"INVITE ") {
+        if !bytes.starts_with(b"INVITE ") && !bytes.starts_with(b"PRACK ") {
             return;
         }
         let Ok(message) = Message::parse(bytes.clone()) else { return };
+        if let Some(rack) = message.rack() {
+            let waits = self.unconfirmed.get(message.call_id());
+            if waits == Some(&rack.rseq) {
+                self.unconfirmed.remove(message.call_id());
+            }
+            return;
+        }
         let unproved = wants_proof && message.authorization().is_empty();
         if message.to_tag().is_none() && !unproved {
             self.invites.insert(message.branch().unwrap_or_default().to_owned());

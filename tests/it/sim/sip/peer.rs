@@ -419,7 +419,8 @@ impl Peer {
             return;
         }
         let Some(rseq) = message.rseq() else { return self.faults.push("100rel without RSeq".to_owned()) };
-        if talk.received.on_provisional(rseq) != Fit::Next {
+        // Who acknowledges nothing sends no PRACK either.
+        if talk.script.never_acks || talk.received.on_provisional(rseq) != Fit::Next {
             return;
         }
         let answers = !talk.script.offers && has_sdp(message);
