@@ -139,9 +139,10 @@ impl Peer {
         if message.to_tag().is_some() {
             return self.on_request_in_dialog(now, id, &flow, message);
         }
-        match message.method() {
-            Method::Invite if self.seat.is_some() => self.on_invite(now, id, flow, message),
-            _ => self.reply(now, id, &flow, message, 200),
+        if *message.method() == Method::Invite && self.seat.is_some() {
+            self.on_invite(now, id, flow, message);
+        } else {
+            self.reply(now, id, &flow, message, 200);
         }
     }
 
@@ -184,8 +185,21 @@ impl Peer {
             }
             Method::Invite => self.on_their_reinvite(now, id, flow, message, (number, index)),
             Method::Prack => self.on_prack(now, id, flow, message, number),
-            _ if talk.phase == Phase::Over => self.reply(now, id, flow, message, 481),
-            _ => self.reply(now, id, flow, message, 200),
+            Method::Update
+            | Method::Info
+            | Method::Options
+            | Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => {
+                let status = if talk.phase == Phase::Over { 481 } else { 200 };
+                self.reply(now, id, flow, message, status);
+            }
         }
     }
 
