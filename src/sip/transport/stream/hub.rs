@@ -161,10 +161,21 @@ impl Hub {
         self.counters.open.store(self.peers.len() as u64, Ordering::Relaxed);
     }
 
+    /// Takes out a connection that has just ended and whose task has not been awaited yet: its queue takes nothing any more,
+    /// and another connection is to take its place.
+    fn forget_ended(&mut self, named: Option<ConnId>, way: &Way) {
+        for connection in [named, self.ways.get(way).copied()].into_iter().flatten() {
+            if self.peers.get(&connection).is_some_and(|peer| peer.queue.is_closed()) {
+                self.forget(connection);
+            }
+        }
+    }
+
     fn send(&mut self, transmit: Transmit) {
         let Transmit { hop, bytes, by } = transmit;
         let named = if hop.transport == Transport::Tls { hop.server_name.clone() } else { None };
         let way = (hop.network, hop.transport, hop.remote, named);
+        self.forget_ended(hop.connection, &way);
         let open = hop.connection.filter(|c| self.peers.contains_key(c)).or_else(|| self.ways.get(&way).copied());
         let connection = match open {
             Some(connection) => connection,
