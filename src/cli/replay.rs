@@ -72,6 +72,8 @@ struct Summary {
 struct Replay<'a> {
     args: &'a Args,
     inputs: u64,
+    /// Digests of the log that were there and were right.
+    compared: u64,
     begin: Option<Mono>,
     at_ms: u64,
     digest: Digest,
@@ -82,7 +84,7 @@ struct Replay<'a> {
 impl<'a> Replay<'a> {
     fn new(args: &'a Args) -> Self {
         let digest = Digest::default();
-        Self { args, inputs: 0, begin: None, at_ms: 0, digest, lines: Vec::new(), exchange: None }
+        Self { args, inputs: 0, compared: 0, begin: None, at_ms: 0, digest, lines: Vec::new(), exchange: None }
     }
 
     fn files(&mut self, first: &Path) -> Result<Outcome> {
@@ -131,6 +133,7 @@ impl<'a> Replay<'a> {
         if record.before != 0 && record.before != self.digest.value() {
             return Ok(Some(Outcome::Differs(self.inputs)));
         }
+        self.compared += u64::from(record.before != 0);
         self.inputs += 1;
         self.show_entry(&record.entry)?;
         let Some(exchange) = self.exchange.as_mut() else { bail!("the log has no beginning") };
@@ -214,7 +217,8 @@ impl<'a> Replay<'a> {
             self.print(line)?;
         }
         let said = match &outcome {
-            Outcome::Same => "the replay did the same as the log says".to_owned(),
+            Outcome::Same if self.compared == 0 => "no check failed; the log has no digests to compare with".to_owned(),
+            Outcome::Same => format!("the replay did the same as the log says ({} digests compared)", self.compared),
             Outcome::Differs(at) => format!("the replay left the way of the log with input {at}"),
             Outcome::Broke(at, why) => format!("at input {at} a check failed: {why}"),
         };

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use yihao::center::{self, PresenceCommand};
 use yihao::exchange::{Exchange, Input, Output};
 use yihao::media::engine as media;
-use yihao::node::input_log::{Entry, Header, InputLog, Limits, segment_path};
+use yihao::node::input_log::{Digest, Entry, Header, InputLog, Limits, play, segment_path};
 use yihao::sip::endpoint;
 use yihao::sip::flow::{Flow, Transport};
 use yihao::sip::transaction::Transmit;
@@ -81,6 +81,8 @@ struct World {
     out: Vec<Output>,
     quiet_from: Option<Mono>,
     missed: BTreeSet<Bytes>,
+    /// Of all outputs; kept in small worlds only, since it takes as long as everything else.
+    digest: Option<Digest>,
 }
 
 impl World {
@@ -122,6 +124,7 @@ impl World {
             out: Vec::new(),
             quiet_from: None,
             missed: BTreeSet::new(),
+            digest: (calls < CALLS).then(Digest::default),
         };
         world.feed(Input::Sip(endpoint::Input::Begin));
         world.open_doors();
@@ -268,6 +271,9 @@ impl World {
         self.exchange.handle(now, input, &mut out);
         self.exchange.center().check();
         self.books.turn(&out);
+        if let Some(digest) = &mut self.digest {
+            digest.take(&out);
+        }
         for output in out.drain(..) {
             match output {
                 Output::Send(transmit) => self.carry(transmit),
@@ -523,6 +529,10 @@ impl World {
         branch_left || [Some(caller), party].into_iter().flatten().any(|talk| talk.seen.we_left || is_lost(talk))
     }
 
+    fn digest(&self) -> u32 {
+        self.digest.as_ref().expect("it is a small world").value()
+    }
+
     /// Writes what was fed to a file for `yihao replay`.
     fn save(&self) -> std::io::Result<PathBuf> {
         let folder = std::env::temp_dir().join("yihao-sim");
@@ -587,6 +597,30 @@ fn run_days(day: Day, seeds: std::ops::Range<u64>) {
     assert!(calls >= worlds * CALLS * 9 / 10, "hardly any call is admitted");
     assert!(moved > 0, "no leg ever moves to another worker");
     assert!(fates.get("Answered").is_some_and(|n| *n > calls / 4), "hardly any call is answered");
+}
+
+#[test]
+fn a_log_of_a_day_replays_exactly() {
+    for (seed, day) in [(1, CALM), (3_001, ROUGH)] {
+        let world = World::new(seed, 40, day).run();
+        let play = |text: bool| {
+            let mut exchange = world.header.build().expect("the world's plan is sound");
+            let (mut digest, mut out) = (Digest::default(), Vec::new());
+            for (at, input) in &world.inputs {
+                let mut entry = Entry::Input(Cow::Borrowed(input));
+                let line = serde_json::to_string(&entry).expect("inputs are plain data");
+                if text {
+                    entry = serde_json::from_str(&line).expect("a line that we wrote");
+                }
+                play(&mut exchange, &world.header, *at, entry, &mut out).expect("no plan is in it");
+                digest.take(&out);
+                out.clear();
+            }
+            digest.value()
+        };
+        assert_eq!(play(true), play(false), "seed {seed}: a log that went through a file does something else");
+        assert_eq!(play(false), world.digest(), "seed {seed}: a replay does something else than the world");
+    }
 }
 
 #[test]
