@@ -47,6 +47,9 @@ struct Effort {
 const FULL: Effort = Effort { rounds: 5, seconds: 8, relay_rounds: 5, registrations: 500 };
 const QUICK: Effort = Effort { rounds: 3, seconds: 3, relay_rounds: 2, registrations: 200 };
 
+/// One part of the table.
+type Part = fn(Effort, &mut Table) -> Result<()>;
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     // The relay bench starts this program again as the two parties of each call.
@@ -57,7 +60,7 @@ fn main() -> Result<()> {
     let only = arguments.iter().find_map(|a| a.strip_prefix("--only="));
     let begin = process::machine();
     let mut table = Table::default();
-    let parts: [(&str, fn(Effort, &mut Table) -> Result<()>); 6] = [
+    let parts: [(&str, Part); 6] = [
         ("inner", inner_parts),
         ("bridged", bridged),
         ("set-up", set_up),
