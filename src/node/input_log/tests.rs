@@ -1,3 +1,5 @@
+//! Logs written, cut, bounded, removed, and played again.
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
