@@ -104,7 +104,8 @@ fn a_phone_of_another_make_is_heard_over_tcp() {
     if !have(&[Tool::Pjsua, Tool::Baresip]) {
         return;
     }
-    let server = Server::start(Site::new().with_seat(8001));
+    // Debian 12's baresip gives up at a challenge with SHA-256, even beside MD5.
+    let server = Server::start(Site { digest: &["MD5"], ..Site::new().with_seat(8001) });
     let site = &server.site;
     let seat = Baresip::seat(site, 8001, PHONE, "tcp", &site.tone(tone::SEAT));
     server.make_ready(8001);

@@ -74,6 +74,8 @@ pub(crate) struct Site {
     pub(crate) first_trunk: Option<String>,
     /// More secrets.
     pub(crate) secrets: String,
+    /// Digest algorithms that phones are offered.
+    pub(crate) digest: &'static [&'static str],
     /// Prompts of the repository instead of short tones.
     pub(crate) real_prompts: bool,
 }
@@ -102,6 +104,7 @@ impl Site {
             tls: String::new(),
             first_trunk: None,
             secrets: String::new(),
+            digest: &["SHA-256", "MD5"],
             real_prompts: false,
             street,
         }
@@ -157,8 +160,10 @@ impl Site {
     fn config(&self) -> String {
         let prompts = if self.real_prompts { repository_prompts() } else { self.file("prompts") };
         let mut text = format!(
-            "realm = {REALM:?}\nplan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n[folders]\nvar = \"var\"\nprompts = {:?}\n\
+            "realm = {REALM:?}\ndigest = {:?}\nplan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n\
+             [folders]\nvar = \"var\"\nprompts = {:?}\n\
              [http]\nlisten = \"{}\"\n[recording]\nmin_free_mb = {}\ndisk_full = {:?}\n[timers]\n{}\n{}\n",
+            self.digest,
             prompts,
             self.http(),
             self.min_free_mb,
