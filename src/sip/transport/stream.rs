@@ -28,7 +28,7 @@ use crate::types::NetworkId;
 /// Commands that wait for the hub; beyond, [`Streams::send`] gives the message back.
 const COMMANDS: usize = 4_096;
 /// Events that wait for the control thread; beyond, peers are not read.
-const EVENTS: usize = 4_096;
+const EVENTS: usize = 1_024;
 
 /// Limits and times. `Default` gives the values that are named here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +37,13 @@ pub struct Settings {
     pub max_connections: usize,
     /// Connections from one address: 1,024 (an office of seats behind one router).
     pub max_per_address: usize,
-    /// Messages that wait for one peer: 512, so that a turn of the loop may bring a busy trunk many at once. A peer for
-    /// which more wait is closed.
+    /// Bytes that wait for one peer and beyond which nothing more is read from it: 64 kB. A peer that asks faster than it
+    /// reads slows itself down, and keeps its connection.
+    pub pause_bytes: usize,
+    /// Messages that wait for one peer: 2,560, which is two answers to each message that may wait for the control thread and
+    /// some of our own. A peer for which more wait is closed.
     pub queue_messages: usize,
-    /// Bytes that wait for one peer: 1 MB.
+    /// Bytes that wait for one peer: 4 MB.
     pub queue_bytes: usize,
     /// Longest write: 5 s.
     pub write_wait: Duration,
@@ -63,8 +66,9 @@ impl Default for Settings {
         Settings {
             max_connections: 10_000,
             max_per_address: 1_024,
-            queue_messages: 512,
-            queue_bytes: 1 << 20,
+            pause_bytes: 64 << 10,
+            queue_messages: 2 * EVENTS + 512,
+            queue_bytes: 4 << 20,
             write_wait: Duration::from_secs(5),
             connect_wait: Duration::from_secs(3),
             handshake_wait: Duration::from_secs(5),

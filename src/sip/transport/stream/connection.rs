@@ -110,11 +110,12 @@ async fn run(stream: Box<dyn Duplex>, flow: Flow, identities: Vec<String>, mut l
         return;
     }
     let (mut reader, mut writer) = split(stream);
-    let writing = Mutex::new(None);
+    let (writing, written) = (Mutex::new(None), Notify::new());
     let why = {
         let Line { items, pongs, waiting_bytes, kill, outlet, settings, counters, id: _ } = &mut line;
-        let write = write_all(&mut writer, items, waiting_bytes, &writing, settings.write_wait);
-        let incoming = Incoming { flow, pongs, outlet, settings, waiting_bytes, counters };
+        let outgoing = Outgoing { waiting_bytes, writing: &writing, written: &written, wait: settings.write_wait };
+        let write = outgoing.write_all(&mut writer, items);
+        let incoming = Incoming { flow, pongs, outlet, settings, waiting_bytes, written: &written, counters };
         tokio::select! {
             () = kill.notified() => "it does not read",
             why = incoming.read_all(&mut reader) => why,
@@ -143,32 +144,43 @@ async fn report_unsent(line: &mut Line, half_written: Option<By>) {
 
 const SLOW: &str = "a write took too long";
 
-/// Writes what comes until the line ends, each message in its time.
-async fn write_all(
-    writer: &mut WriteHalf<Box<dyn Duplex>>,
-    items: &mut mpsc::Receiver<Item>,
-    waiting_bytes: &AtomicUsize,
-    writing: &Mutex<Option<By>>,
+/// The writing side.
+struct Outgoing<'a> {
+    waiting_bytes: &'a AtomicUsize,
+    /// Whose message is half written.
+    writing: &'a Mutex<Option<By>>,
+    /// Told after each message.
+    written: &'a Notify,
     wait: Duration,
-) -> &'static str {
-    let mark = |by| *writing.lock().unwrap_or_else(PoisonError::into_inner) = by;
-    while let Some((bytes, by)) = items.recv().await {
-        mark(Some(by));
-        let write = async {
-            writer.write_all(&bytes).await?;
-            writer.flush().await
-        };
-        let written = timeout(wait, write).await;
-        waiting_bytes.fetch_sub(bytes.len(), Ordering::AcqRel);
-        match written {
-            Ok(Ok(())) => mark(None),
-            Ok(Err(_)) => return "the peer is gone",
-            Err(_elapsed) => return SLOW,
+}
+
+impl Outgoing<'_> {
+    /// Writes what comes until the line ends, each message in its time.
+    async fn write_all(
+        &self,
+        writer: &mut WriteHalf<Box<dyn Duplex>>,
+        items: &mut mpsc::Receiver<Item>,
+    ) -> &'static str {
+        let mark = |by| *self.writing.lock().unwrap_or_else(PoisonError::into_inner) = by;
+        while let Some((bytes, by)) = items.recv().await {
+            mark(Some(by));
+            let write = async {
+                writer.write_all(&bytes).await?;
+                writer.flush().await
+            };
+            let written = timeout(self.wait, write).await;
+            self.waiting_bytes.fetch_sub(bytes.len(), Ordering::AcqRel);
+            self.written.notify_one();
+            match written {
+                Ok(Ok(())) => mark(None),
+                Ok(Err(_)) => return "the peer is gone",
+                Err(_elapsed) => return SLOW,
+            }
         }
+        // The end of TLS (close_notify) and of the stream; a peer that does not take it is no loss.
+        let _elapsed = timeout(self.wait.min(Duration::from_secs(1)), writer.shutdown()).await;
+        "we closed it"
     }
-    // The end of TLS (close_notify) and of the stream; a peer that does not take it is no loss.
-    let _elapsed = timeout(wait.min(Duration::from_secs(1)), writer.shutdown()).await;
-    "we closed it"
 }
 
 /// The reading side.
@@ -178,6 +190,7 @@ struct Incoming<'a> {
     outlet: &'a Outlet,
     settings: &'a Settings,
     waiting_bytes: &'a AtomicUsize,
+    written: &'a Notify,
     counters: &'a Counters,
 }
 
@@ -209,7 +222,17 @@ impl Incoming<'_> {
                 is_partial = true;
                 deadline = Instant::now() + self.settings.rest_wait;
             }
+            deadline += self.wait_for_reader().await;
         }
+    }
+
+    /// Waits while the peer has not taken what it asked for, and says how long; each write has its own limit.
+    async fn wait_for_reader(&self) -> Duration {
+        let begin = Instant::now();
+        while self.waiting_bytes.load(Ordering::Acquire) > self.settings.pause_bytes {
+            self.written.notified().await;
+        }
+        begin.elapsed()
     }
 
     /// Passes on what is whole; whether there was anything.

@@ -114,6 +114,45 @@ async fn a_peer_that_does_not_read_is_closed_and_nobody_else_notices() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_asks_faster_than_it_reads_waits_and_gets_every_answer() {
+    const REQUESTS: usize = 20_000;
+    let answer = [b'x'; 1_024];
+    let mut w = World::new(Settings::default());
+    let address = w.tcp();
+    let (mut answers, mut requests) = TcpStream::connect(address).await.unwrap().into_split();
+    w.opened().await;
+    let one = request("fast", 0);
+    let writer = tokio::spawn(async move {
+        for _ in 0..REQUESTS {
+            requests.write_all(&one).await.unwrap();
+        }
+        requests
+    });
+    // Twenty megabytes are more than the kernel takes: the flow of requests comes to a stop.
+    let mut asked = 0;
+    while let Ok(event) = timeout(Duration::from_millis(300), w.next()).await {
+        let Event::Message { flow, .. } = event else { panic!("{event:?}") };
+        asked += 1;
+        w.send(flow.back(), &answer);
+    }
+    assert!(asked < REQUESTS, "nothing slowed it down");
+    let reader = tokio::spawn(async move {
+        let mut all = vec![0; REQUESTS * 1_024];
+        answers.read_exact(&mut all).await.unwrap();
+    });
+    while asked < REQUESTS {
+        let event = w.next().await;
+        let Event::Message { flow, .. } = event else { panic!("{event:?}") };
+        asked += 1;
+        w.send(flow.back(), &answer);
+    }
+    timeout(LIMIT, reader).await.unwrap().unwrap();
+    timeout(LIMIT, writer).await.unwrap().unwrap();
+    assert_eq!(w.streams.counters().slow.load(Ordering::Relaxed), 0);
+    w.streams.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_takes_too_long_closes_the_peer() {
     let settings = Settings { write_wait: Duration::from_millis(100), queue_bytes: 1 << 30, ..Settings::default() };
     let mut w = World::new(settings);
