@@ -23,7 +23,7 @@ impl Center {
         let seat = self.seat_of.remove(&leg);
         match gone {
             Some(Leg { role: Role::Caller, .. }) => self.caller_gone(id, cause, out),
-            Some(Leg { role: Role::Seat, phase, .. }) => self.seat_gone(id, leg, seat, phase, cause, out),
+            Some(Leg { role: Role::Seat, phase, .. }) => self.seat_gone(id, leg, seat, phase, (cause, status), out),
             None => {}
         }
         self.close_if_empty(id, out);
@@ -61,7 +61,7 @@ impl Center {
         leg: LegId,
         seat: Option<SeatId>,
         phase: Phase,
-        cause: Cause,
+        (cause, status): (Cause, Option<u16>),
         out: &mut Out<'_>,
     ) {
         if phase == Phase::Parting {
@@ -73,7 +73,7 @@ impl Center {
         }
         let Some(live) = self.calls.get(&id) else { return };
         match live.place.clone() {
-            Place::Offered(offer) if offer.leg == leg => self.offer_failed(id, offer, cause, out),
+            Place::Offered(offer) if offer.leg == leg => self.offer_failed(id, offer, (cause, status), out),
             Place::Joining(party) if party.leg == leg => {
                 // The agent dropped it before the caller's answer was through: the caller keeps the place in the queue.
                 let rest = Then::Rest(Duration::from_millis(self.config.rest_ms.into()));

@@ -10,6 +10,9 @@ use crate::call::Role;
 use crate::seat::{Lease, Then, WhyNotReady, Work};
 use crate::types::{CallEvent, CallId, Cause, Dial, LegCommand, LegId, SeatId, Target};
 
+/// How long a seat is left alone for which we had no port or transaction: the least rest of a port.
+const OUR_OWN_REST: Duration = Duration::from_secs(1);
+
 impl Center {
     /// Offers every call that can be offered.
     pub(super) fn match_waiting(&mut self, out: &mut Out<'_>) {
@@ -71,14 +74,20 @@ impl Center {
     pub(super) fn ring_over(&mut self, id: CallId, offer: Offer, out: &mut Out<'_>) {
         let rang = self.seats.get(&offer.seat).is_some_and(|seat| matches!(seat.work(), Work::Ringing(_)));
         let cause = if rang { Cause::NoAnswer } else { Cause::Unreachable };
-        let then = self.judge_phone(offer.seat, cause, rang);
+        let then = self.judge_phone(offer.seat, cause, None, rang);
         self.withdraw(id, offer, cause, then, out);
     }
 
     /// The dialled leg ended by itself before it was answered.
-    pub(super) fn offer_failed(&mut self, id: CallId, offer: Offer, cause: Cause, out: &mut Out<'_>) {
+    pub(super) fn offer_failed(
+        &mut self,
+        id: CallId,
+        offer: Offer,
+        (cause, status): (Cause, Option<u16>),
+        out: &mut Out<'_>,
+    ) {
         let rang = self.seats.get(&offer.seat).is_some_and(|seat| matches!(seat.work(), Work::Ringing(_)));
-        let then = self.judge_phone(offer.seat, cause, rang);
+        let then = self.judge_phone(offer.seat, cause, status, rang);
         out.row(id, CallEvent::OfferEnded { offer: offer.id, cause });
         self.seat_left(offer.seat, then, out);
         self.back_to_queue(id, out);
@@ -95,7 +104,11 @@ impl Center {
     }
 
     /// What a failed offer says about the seat. Never rings the same seat again at once.
-    fn judge_phone(&mut self, seat: SeatId, cause: Cause, rang: bool) -> Then {
+    fn judge_phone(&mut self, seat: SeatId, cause: Cause, status: Option<u16>, rang: bool) -> Then {
+        if cause == Cause::Overload && status.is_none() {
+            // We had no room for the leg ourselves, and no phone was asked: that says nothing of this one.
+            return Then::Rest(OUR_OWN_REST);
+        }
         let rest = Then::Rest(Duration::from_millis(self.config.rest_ms.into()));
         let Some(seat) = self.seats.get_mut(&seat) else { return rest };
         let why = match cause {

@@ -60,7 +60,8 @@ impl Stage {
     }
 
     fn ended(&mut self, leg: LegId, cause: Cause) {
-        self.leg(leg, LegEvent::Ended { cause, status: None });
+        // What a far end has no room for it says with a status; without one it was we.
+        self.leg(leg, LegEvent::Ended { cause, status: (cause == Cause::Overload).then_some(503) });
     }
 
     fn reachable(&mut self, seat: u32, reachable: bool) {

@@ -14,6 +14,9 @@ pub const REST: Duration = Duration::from_secs(30);
 /// Rest after use that is never undercut; below it a take fails and the call gets 503.
 pub const LEAST_REST: Duration = Duration::from_secs(1);
 
+/// A call takes one pair for who calls and one for who answers.
+const PAIRS_PER_CALL: usize = 2;
+
 /// How many ports are in which state, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct PoolCounts {
@@ -32,13 +35,25 @@ pub struct PoolCounts {
 /// Which shelf a port lies on: ports are only interchangeable within one.
 type Shelf = (NetworkId, bool, u8);
 
+/// A pair that is out.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    /// The worker that it counts for.
+    worker: u8,
+    /// Whether it was taken beside another leg.
+    joins: bool,
+}
+
 /// All bound pairs of the node. Ordered inside each shelf by the time they were given back, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct PortPool {
     shelves: BTreeMap<Shelf, VecDeque<(Mono, MediaPort)>>,
     in_use: BTreeMap<u8, usize>,
-    /// Pairs that are out, by what never changes of them, and the worker that they count for.
-    held: BTreeMap<(NetworkId, bool, u16), u8>,
+    /// Pairs that are out, by what never changes of them.
+    held: BTreeMap<(NetworkId, bool, u16), Held>,
+    /// Pairs that are out for first legs of calls, and for legs that joined one.
+    first: usize,
+    joined: usize,
     pressed: u64,
     exhausted: u64,
 }
@@ -58,6 +73,7 @@ impl PortPool {
     /// the least loaded worker. `random` picks among the longer rested half. `None` means that the call gets 503.
     ///
     /// When the worker `beside` has none left, a pair of another worker is taken; the engine moves such a leg by itself.
+    /// A new call takes none that the calls before it will want for their second leg: who has been let in can be answered.
     pub fn take(
         &mut self,
         now: Now,
@@ -66,6 +82,12 @@ impl PortPool {
         beside: Option<u8>,
         random: u64,
     ) -> Option<MediaPort> {
+        let joins = beside.is_some();
+        let promised = self.first.saturating_sub(self.joined);
+        if !joins && self.scarcest(now.mono) < promised + PAIRS_PER_CALL {
+            self.exhausted += 1;
+            return None;
+        }
         let mut others: Vec<(usize, u8)> = self.in_use.iter().map(|(worker, load)| (*load, *worker)).collect();
         others.retain(|(_, worker)| Some(*worker) != beside);
         others.sort_unstable();
@@ -76,7 +98,8 @@ impl PortPool {
         for (worker, rest) in beside.chain(others) {
             if let Some(port) = self.take_rested((network, v6, worker), now.mono, rest, random) {
                 *self.in_use.entry(worker).or_default() += 1;
-                self.held.insert((network, v6, port.port), worker);
+                self.held.insert((network, v6, port.port), Held { worker, joins });
+                *(if joins { &mut self.joined } else { &mut self.first }) += 1;
                 self.pressed += u64::from(rest == LEAST_REST);
                 return Some(port);
             }
@@ -88,10 +111,11 @@ impl PortPool {
     /// Puts a pair back to rest. `port.worker` names the worker that holds it now: the engine may have moved its leg.
     /// A pair that is not out stays where it is, so that no port is ever dealt out twice.
     pub fn give_back(&mut self, now: Now, port: MediaPort) {
-        let Some(worker) = self.held.remove(&(port.network, port.v6, port.port)) else {
+        let Some(Held { worker, joins }) = self.held.remove(&(port.network, port.v6, port.port)) else {
             tracing::error!(port = port.port, "a media port is given back that is not out");
             return;
         };
+        *(if joins { &mut self.joined } else { &mut self.first }) -= 1;
         if let Some(load) = self.in_use.get_mut(&worker) {
             *load -= 1;
         }
@@ -100,8 +124,8 @@ impl PortPool {
 
     /// Tells the pool that a leg was moved with its port, so that the load of the workers is known.
     pub fn moved(&mut self, port: MediaPort, to_worker: u8) {
-        let Some(worker) = self.held.get_mut(&(port.network, port.v6, port.port)) else { return };
-        let from = std::mem::replace(worker, to_worker);
+        let Some(held) = self.held.get_mut(&(port.network, port.v6, port.port)) else { return };
+        let from = std::mem::replace(&mut held.worker, to_worker);
         if let Some(load) = self.in_use.get_mut(&from) {
             *load -= 1;
         }
@@ -123,6 +147,18 @@ impl PortPool {
 
     fn shelf(&mut self, port: MediaPort) -> &mut VecDeque<(Mono, MediaPort)> {
         self.shelves.entry((port.network, port.v6, port.worker)).or_default()
+    }
+
+    /// How many pairs could be taken now on the network that has the fewest: nobody knows yet where a second leg will go.
+    fn scarcest(&self, now: Mono) -> usize {
+        let (mut least, mut of, mut ready) = (usize::MAX, None, 0);
+        for ((network, v6, _), shelf) in &self.shelves {
+            if of.replace((*network, *v6)).is_some_and(|before| before != (*network, *v6)) {
+                least = least.min(std::mem::take(&mut ready));
+            }
+            ready += rested(shelf, now, LEAST_REST);
+        }
+        least.min(ready)
     }
 
     fn take_rested(&mut self, shelf: Shelf, now: Mono, rest: Duration, random: u64) -> Option<MediaPort> {
@@ -181,11 +217,11 @@ mod tests {
     #[test]
     fn rest_shrinks_to_one_second_under_pressure_and_is_counted() {
         let mut pool = pool(1);
-        let only = pool.take(at(10), NET, false, None, 0).expect("one is free");
-        assert_eq!(pool.take(at(10), NET, false, None, 0), None);
+        let only = pool.take(at(10), NET, false, Some(0), 0).expect("one is free");
+        assert_eq!(pool.take(at(10), NET, false, Some(0), 0), None);
         pool.give_back(at(20), only);
-        assert_eq!(pool.take(at(20), NET, false, None, 0), None);
-        assert_eq!(pool.take(at(21), NET, false, None, 0), Some(only));
+        assert_eq!(pool.take(at(20), NET, false, Some(0), 0), None);
+        assert_eq!(pool.take(at(21), NET, false, Some(0), 0), Some(only));
         let counts = pool.counts(at(21));
         assert_eq!((counts.pressed, counts.exhausted, counts.in_use), (1, 2, 1));
     }
@@ -193,11 +229,11 @@ mod tests {
     #[test]
     fn least_recently_freed_goes_first_under_pressure() {
         let mut pool = pool(2);
-        let a = pool.take(at(10), NET, false, None, 0).expect("free");
-        let b = pool.take(at(10), NET, false, None, 0).expect("free");
+        let a = pool.take(at(10), NET, false, Some(0), 0).expect("free");
+        let b = pool.take(at(10), NET, false, Some(0), 0).expect("free");
         pool.give_back(at(11), b);
         pool.give_back(at(12), a);
-        assert_eq!(pool.take(at(20), NET, false, None, 99), Some(b));
+        assert_eq!(pool.take(at(20), NET, false, Some(0), 99), Some(b));
     }
 
     #[test]
@@ -218,6 +254,28 @@ mod tests {
         assert_eq!(worker(pool.take(at(1), NET, false, Some(0), 0)), 0);
         assert_eq!(worker(pool.take(at(1), NET, false, Some(0), 0)), 0);
         assert_eq!(worker(pool.take(at(1), NET, false, Some(0), 0)), 1, "worker 0 has none left");
+    }
+
+    #[test]
+    fn who_was_let_in_finds_a_pair_for_the_second_leg() {
+        let mut pool = pool(10);
+        let callers: Vec<_> = std::iter::from_fn(|| pool.take(at(1), NET, false, None, 0)).collect();
+        assert_eq!(callers.len(), 5, "half of the pairs are for who answers");
+        let seats: Vec<_> = std::iter::from_fn(|| pool.take(at(1), NET, false, Some(0), 0)).collect();
+        assert_eq!(seats.len(), 5);
+        for pair in callers.into_iter().chain(seats) {
+            pool.give_back(at(2), pair);
+        }
+        assert!(pool.take(at(3), NET, false, None, 0).is_some());
+    }
+
+    #[test]
+    fn the_network_with_the_fewest_pairs_limits_new_calls() {
+        let seats = (0..3).map(|i| MediaPort { network: NetworkId(1), ..port(0, 21_000 + 2 * i) });
+        let mut pool = PortPool::new((0..100).map(|i| port(0, 20_000 + 2 * i)).chain(seats));
+        assert!(pool.take(at(1), NET, false, None, 0).is_some());
+        assert!(pool.take(at(1), NET, false, None, 0).is_some());
+        assert_eq!(pool.take(at(1), NET, false, None, 0), None, "its seat would get none");
     }
 
     #[test]

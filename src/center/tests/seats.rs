@@ -87,6 +87,21 @@ fn a_busy_or_broken_phone_rests_and_after_three_failures_its_seat_is_not_ready()
 }
 
 #[test]
+fn our_own_want_of_room_is_no_strike_against_a_seat() {
+    let mut stage = Stage::with_ready(&[8001]);
+    let caller = stage.queued("12345");
+    for tries in 1..=5 {
+        assert_eq!(stage.dials().len(), tries);
+        let (_, leg) = stage.dialled();
+        stage.leg(leg, LegEvent::Ended { cause: Cause::Overload, status: None });
+        waits_again(&mut stage, caller);
+        stage.pass(1);
+    }
+    assert_eq!(stage.seat(8001).presence, Presence::Ready);
+    assert_eq!(stage.dials().len(), 6);
+}
+
+#[test]
 fn a_change_of_presence_takes_the_offer_back() {
     for command in [PresenceCommand::NotReady, PresenceCommand::SignOut] {
         let (mut stage, caller, leg) = rung();

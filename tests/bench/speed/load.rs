@@ -23,13 +23,15 @@ const LOOK: u64 = 100 * MS;
 /// Patience with the last calls of a run.
 const DRAIN: u64 = 6_000 * MS;
 const PACKET: usize = 172;
+/// Calls begun in a second at most: two ports a call that rest a second each are more than a process has files for beyond it.
+const MOST_PER_SECOND: u64 = 3_000;
 
 /// How calls follow each other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
     /// So many a second, whatever becomes of them.
     PerSecond(f64),
-    /// So many at a time: each that ends is followed by the next.
+    /// So many at a time: each that ends is followed by the next, up to [`MOST_PER_SECOND`].
     AtATime(usize),
 }
 
@@ -263,7 +265,11 @@ impl Load {
                 let so_far = ((now - begin) as f64 * rate / 1e9) as usize + 1;
                 so_far.saturating_sub(started)
             }
-            Pace::AtATime(most) => (most + self.over).saturating_sub(started),
+            Pace::AtATime(most) => {
+                let so_far =
+                    usize::try_from((now - begin) * MOST_PER_SECOND / 1_000_000_000).unwrap_or(usize::MAX) + most;
+                (most + self.over).min(so_far).saturating_sub(started)
+            }
         }
     }
 
