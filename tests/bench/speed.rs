@@ -133,7 +133,7 @@ fn media(effort: Effort, table: &mut Table) -> Result<()> {
     for (which, name, goals) in [(1, "relayed", (12.0, 9.0)), (2, "recorded", (15.0, 10.0))] {
         let name = |what: &str| format!("{name} calls: {what}");
         table.add(Row::new(&name("ratio to a bare relay"), "x", Best::Low, (1.7, 1.27), percent(which) / percent(0)));
-        table.add(Row::new(&name("CPU per 100"), "%", Best::Low, goals, percent(which)));
+        table.add(Row::new(&name("CPU per 100"), "%", Best::Low, goals, percent(which)).for_orientation());
         table.add(Row::new(
             &name("way of a packet, p50"),
             "ms",

@@ -102,7 +102,14 @@ impl Endpoint {
         }
         let heard = match message.method() {
             Method::Ack => true,
-            Method::Register => self.manners.looks_at_register(now),
+            Method::Register => {
+                let looked_at = self.manners.looks_at_register(now);
+                if !looked_at && flow.transport.is_reliable() {
+                    // Over a stream nobody sends it again: in silence the phone would wait for half a minute (timer F).
+                    self.on_overload(flow, message);
+                }
+                looked_at
+            }
             Method::Invite if message.authorization().is_empty() && message.to_tag().is_none() => {
                 return self.is_strange_invite_ignored(now, flow, message);
             }

@@ -18,12 +18,18 @@ pub(crate) struct Row {
     floor: f64,
     goal: f64,
     value: f64,
+    judged: bool,
 }
 
 impl Row {
     /// A figure with its floor and goal.
     pub(crate) fn new(name: &str, unit: &'static str, best: Best, (floor, goal): (f64, f64), value: f64) -> Self {
-        Self { name: name.to_owned(), unit, best, floor, goal, value }
+        Self { name: name.to_owned(), unit, best, floor, goal, value, judged: true }
+    }
+
+    /// A figure that depends on the machine more than on us, beside what it was on another one.
+    pub(crate) fn for_orientation(self) -> Self {
+        Self { judged: false, ..self }
     }
 
     fn verdict(&self) -> &'static str {
@@ -31,6 +37,9 @@ impl Row {
             Best::High => self.value >= mark,
             Best::Low => self.value <= mark,
         };
+        if !self.judged {
+            return "for orientation";
+        }
         match (meets(self.goal), meets(self.floor)) {
             (true, _) => "goal",
             (false, true) => "floor",

@@ -75,7 +75,7 @@ fn register(server: SocketAddr, config: &Arc<ClientConfig>, seat: u32) -> Result
     let name = ServerName::IpAddress(server.ip().into());
     let mut line = StreamOwned::new(ClientConnection::new(config.clone(), name)?, socket);
     let mut client = Client::new(&seat.to_string(), Secret::Password(password(seat)));
-    for cseq in 1..=2 {
+    for cseq in 1..=9 {
         let uri = Uri::parse(&format!("sip:{REALM}"))?;
         let mut request = RequestBuilder::new(&Method::Register, &uri);
         let own = NameAddr::new(Uri::parse(&format!("sip:{seat}@{REALM}"))?);
@@ -96,6 +96,8 @@ fn register(server: SocketAddr, config: &Arc<ClientConfig>, seat: u32) -> Result
         match answer.status() {
             Some(200) => return Ok(line),
             Some(401) => client.challenged(Side::Server, &answer.www_authenticate())?,
+            // More at once than strangers may ask for: as a phone would.
+            Some(503) => std::thread::sleep(Duration::from_secs(1)),
             status => anyhow::bail!("REGISTER of {seat}: {status:?}"),
         }
     }

@@ -1,9 +1,12 @@
 //! INVITEs that make no leg: what is wrong with them, who sends them, and where there is no room. Each is counted, and room
 //! that was taken is given back.
 
+use std::time::Duration;
+
 use super::party::{Party, described, header, sdp};
 use super::rig::*;
 use crate::sip::endpoint::{Input, Refused};
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::{HeaderName, Message};
 use crate::types::{Cause, LegCommand};
 
@@ -133,6 +136,22 @@ fn a_stranger_cannot_flood_us_with_requests_of_dialogs_that_do_not_exist() {
         rig.say(STRANGER, stranger.cancel());
     }
     assert_eq!(rig.drain("481"), 1, "one answer a second");
+    rig.silence();
+    rig.finish();
+}
+
+#[test]
+fn registers_beyond_what_is_looked_at_get_silence_and_over_a_stream_503() {
+    let mut rig = Rig::new();
+    for (transport, beyond) in [(Transport::Udp, 0), (Transport::Tcp, 20)] {
+        let flow = Flow { transport, connection: None, ..flow(STRANGER.parse().unwrap()) };
+        for n in 0..520 {
+            let register = Party::caller(STRANGER, &format!("{transport:?}{n}")).request("REGISTER", "", "");
+            rig.input(Input::Message { flow, bytes: register.into() });
+        }
+        assert_eq!((rig.drain("401"), rig.drain("503")), (500, beyond), "{transport:?}");
+        rig.pass(Duration::from_secs(2));
+    }
     rig.silence();
     rig.finish();
 }
