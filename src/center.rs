@@ -19,7 +19,7 @@ mod renew;
 mod tick;
 mod timers;
 
-pub use io::{Effect, Input, PresenceCommand, Refusal, Reply};
+pub use io::{Effect, Input, PresenceCommand, Refusal, Reply, SeatChange, SeatNews, TalkCommand, WrapUpCommand};
 pub use look::{CallView, Doing, QueueView, SeatView, TrunkView, View, WhereIs};
 
 use std::collections::BTreeMap;
@@ -32,8 +32,8 @@ use crate::acd::Acd;
 use crate::dialplan::Plan;
 use crate::seat::Seat;
 use crate::types::{
-    CallEvent, CallId, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, Mono, Now, OfferId, QueueId, Row, RunId,
-    SeatId, TrunkId,
+    CallEvent, CallId, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, Mono, Now, OfferId, QueueId, ReplyId, Row,
+    RunId, SeatId, TrunkId,
 };
 use live::Live;
 use memory::Memory;
@@ -134,6 +134,12 @@ impl Center {
             Input::Reachable { seat, reachable } => self.on_reachable(seat, reachable, out),
             Input::TrunkHealth { trunk, up } => self.on_trunk_health(trunk, up),
             Input::Presence { seat, command, reply } => self.on_presence(seat, command, reply, out),
+            Input::SignIn { reply, .. }
+            | Input::WrapUp { reply, .. }
+            | Input::Talk { reply, .. }
+            | Input::DialOut { reply, .. }
+            | Input::Surge { reply, .. } => out.reply(reply, Err(Refusal::NotServed)),
+            Input::CallerLists { .. } | Input::Audit => {}
             Input::Look { reply } => self.on_look(reply, out),
             Input::Plan { plan } => self.on_plan(plan, out),
             Input::Drain => self.draining = true,
@@ -177,6 +183,14 @@ impl Out<'_> {
 
     fn leg(&mut self, call: CallId, leg: LegId, command: LegCommand) {
         self.effects.push(Effect::Leg { call, leg, command });
+    }
+
+    fn reply(&mut self, to: Option<ReplyId>, done: Result<(), Refusal>) {
+        let reply = match done {
+            Ok(()) => Reply::Done,
+            Err(refusal) => Reply::Refused(refusal),
+        };
+        self.effects.extend(to.map(|to| Effect::Reply { to, reply }));
     }
 
     fn hear(&mut self, call: CallId, set: Option<Vec<Hear>>) {

@@ -51,6 +51,8 @@ pub enum Output {
     },
     /// Tell the media engine.
     Media(media::Command),
+    /// Tell whoever watches seats.
+    Seat(center::SeatNews),
     /// Answer a command.
     Reply {
         /// Whom.
@@ -208,6 +210,7 @@ impl Exchange {
                     out.push(Output::Media(media::Command::Record { call, caller, file }));
                 }
                 Effect::EndRecording { call } => out.push(Output::Media(media::Command::EndRecording { call })),
+                Effect::Seat(news) => out.push(Output::Seat(news)),
                 Effect::Reply { to, reply } => out.push(Output::Reply { to, reply }),
             }
         }

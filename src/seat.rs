@@ -7,30 +7,36 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{CallId, LegId, Mono, OfferId};
+use crate::types::{CallId, LegId, Mono, OfferId, Word};
 
 /// Offers that came to nothing at the phone (busy, silent, unreachable) one after the other before the seat is set not
 /// ready. A phone that is broken must not cost every caller one ring time.
 const MOST_STRIKES: u8 = 3;
 
 /// What the agent chose, or what we chose for an agent who does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     /// Nobody works here.
     SignedOut,
     /// Signed in, takes no calls.
     NotReady(WhyNotReady),
+    /// Has a break, which lasts a limited time.
+    Break,
+    /// Is in training.
+    Training,
     /// Takes calls.
     Ready,
 }
 
 /// Why a seat takes no calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyNotReady {
-    /// The agent wants it so.
+    /// The agent wants it so and said no more.
     Chosen,
+    /// The agent wants it so, for a reason from the list of the plan.
+    Reason(Word),
     /// It rang and nobody answered.
     NoAnswer,
     /// The agent declined a call.
@@ -134,8 +140,8 @@ impl Seat {
     }
 
     /// What the agent chose.
-    pub fn presence(&self) -> Presence {
-        self.presence
+    pub fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// Whether the phone has at least one contact.
@@ -446,12 +452,12 @@ mod tests {
     fn a_phone_that_fails_three_times_in_a_row_is_set_not_ready() {
         let mut seat = ready_seat();
         for n in 1..=3 {
-            assert_eq!(seat.presence(), Presence::Ready);
+            assert_eq!(*seat.presence(), Presence::Ready);
             seat.offer(lease(n));
             seat.strike();
             seat.left(T0, Then::Idle);
         }
-        assert_eq!(seat.presence(), Presence::NotReady(WhyNotReady::PhoneFails));
+        assert_eq!(*seat.presence(), Presence::NotReady(WhyNotReady::PhoneFails));
     }
 
     #[test]

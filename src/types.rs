@@ -2,6 +2,8 @@
 //!
 //! Holds data only. Knows nothing of this crate, no socket, no clock, no protocol.
 
+mod agent;
+mod caller;
 mod hear;
 mod ids;
 mod ledger;
@@ -11,9 +13,11 @@ mod number;
 mod pii;
 mod stream;
 
+pub use agent::{Agent, Level, NoLevel, Word};
+pub use caller::CallerMark;
 pub use hear::{Hear, PromptName, RunId, Source};
-pub use ids::{CallId, IdBase, LegId, LegIds, NetworkId, OfferId, QueueId, ReplyId, SeatId, TrunkId};
-pub use ledger::{CallEvent, Fate, Row, StreamReport};
+pub use ids::{AgentId, CallId, IdBase, LegId, LegIds, NetworkId, OfferId, QueueId, ReplyId, SeatId, TrunkId};
+pub use ledger::{CallEvent, Choice, Decision, Fate, Healed, OverflowWhy, Row, StreamReport, WishKind};
 pub use leg::{Arrival, Calling, Cause, Dial, Digit, DigitBy, LegCommand, LegEvent, Origin, Target};
 pub use now::{Mono, Now, Wall};
 pub use number::{LineNumber, NumberError, PhoneNumber};

@@ -17,7 +17,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/seats", get(list))
         .route("/seats/{id}/sign-in", post(|s, p| choose(s, p, PresenceCommand::SignIn)))
         .route("/seats/{id}/ready", post(|s, p| choose(s, p, PresenceCommand::Ready)))
-        .route("/seats/{id}/not-ready", post(|s, p| choose(s, p, PresenceCommand::NotReady)))
+        .route("/seats/{id}/not-ready", post(|s, p| choose(s, p, PresenceCommand::NotReady { reason: None })))
         .route("/seats/{id}/sign-out", post(|s, p| choose(s, p, PresenceCommand::SignOut)))
 }
 
@@ -42,11 +42,11 @@ struct Seat {
 async fn list(State(shared): State<Shared>) -> Result<Json<Seats>, ApiError> {
     let view = shared.core.look().await?;
     let seat = |seat: &crate::center::SeatView| {
-        let (doing, call, left_ms) = doing(seat.work);
+        let (doing, call, left_ms) = doing(&seat.work);
         Seat {
             seat: seat.seat,
             name: seat.name.clone(),
-            presence: serde_json::to_value(seat.presence).unwrap_or_default(),
+            presence: serde_json::to_value(&seat.presence).unwrap_or_default(),
             reachable: seat.reachable,
             doing,
             call: call.map(|c| c.to_string()),
@@ -56,8 +56,8 @@ async fn list(State(shared): State<Shared>) -> Result<Json<Seats>, ApiError> {
     Ok(Json(Seats { seats: view.seats.iter().map(seat).collect() }))
 }
 
-fn doing(work: Doing) -> (&'static str, Option<CallId>, Option<u64>) {
-    match work {
+fn doing(work: &Doing) -> (&'static str, Option<CallId>, Option<u64>) {
+    match *work {
         Doing::Idle => ("idle", None, None),
         Doing::Offered { call } => ("offered", Some(call), None),
         Doing::Ringing { call } => ("ringing", Some(call), None),
@@ -65,7 +65,7 @@ fn doing(work: Doing) -> (&'static str, Option<CallId>, Option<u64>) {
         Doing::OwnCall { call } => ("own_call", Some(call), None),
         Doing::Leaving { call } => ("leaving", Some(call), None),
         Doing::Resting { left_ms } => ("resting", None, Some(left_ms)),
-        Doing::WrapUp { left_ms } => ("wrap_up", None, Some(left_ms)),
+        Doing::WrapUp { left_ms, .. } => ("wrap_up", None, Some(left_ms)),
     }
 }
 

@@ -140,7 +140,7 @@ fn rows() -> Vec<Row> {
         arrived(1, "12345"),
         arrived(2, "12315"),
         arrived(3, "12345"),
-        row(1, 2_000, CallEvent::Talking { seat: SeatId(8001), leg: LegId(9) }),
+        row(1, 2_000, CallEvent::Talking { seat: SeatId(8001), leg: LegId(9), agent: None }),
         row(1, 3_000, CallEvent::Ended { fate: Fate::Answered { seat: SeatId(8001) } }),
         row(2, 1_500, CallEvent::Ended { fate: Fate::Refused { cause: crate::types::Cause::ModeNotServed } }),
     ]

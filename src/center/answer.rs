@@ -70,7 +70,7 @@ impl Center {
     fn talk(&mut self, id: CallId, party: Party, out: &mut Out<'_>) {
         self.timers.clear(Timer::MaxWait(id));
         let Some(live) = self.calls.get_mut(&id) else { return };
-        out.row(id, CallEvent::Talking { seat: party.seat, leg: party.leg });
+        out.row(id, CallEvent::Talking { seat: party.seat, leg: party.leg, agent: None });
         out.hear(id, live.go(out.now.mono, Place::Talking(party)));
     }
 

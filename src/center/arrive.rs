@@ -152,7 +152,7 @@ impl Center {
         if let Some(most) = way.planned().max_wait_ms {
             self.timers.set(Timer::MaxWait(id), out.now.mono + Duration::from_millis(most.into()));
         }
-        out.row(id, CallEvent::Queued { queue: way.planned().name.clone() });
+        out.row(id, CallEvent::Queued { queue: way.planned().name.clone(), ahead: 0, serving: 0 });
         out.hear(id, live.go(out.now.mono, Place::Waiting));
     }
 
@@ -176,7 +176,7 @@ impl Center {
         let command = match code {
             FeatureCode::SignIn => PresenceCommand::SignIn,
             FeatureCode::Ready => PresenceCommand::Ready,
-            FeatureCode::NotReady => PresenceCommand::NotReady,
+            FeatureCode::NotReady => PresenceCommand::NotReady { reason: None },
             FeatureCode::SignOut => PresenceCommand::SignOut,
         };
         if code == FeatureCode::Ready {

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::dialplan::Plan;
-use crate::types::{CallId, Hear, LegCommand, LegEvent, LegId, ReplyId, Row, RunId, SeatId, StreamReport, TrunkId};
+use crate::seat::Presence;
+use crate::types::{
+    Agent, AgentId, CallId, CallerMark, Healed, Hear, LegCommand, LegEvent, LegId, LineNumber, PhoneNumber, ReplyId,
+    Row, RunId, SeatId, StreamReport, TrunkId, Word,
+};
 
 /// Everything that can happen to the center.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +56,17 @@ pub enum Input {
         /// Whether it answers.
         up: bool,
     },
+    /// A person signs in to a seat; not ready yet. One person has one seat and one seat one person.
+    SignIn {
+        /// Which seat.
+        seat: SeatId,
+        /// Who, with skills, as the accounts have it. Signing in again brings new skills.
+        agent: Agent,
+        /// Signs out whoever else has this seat and this person elsewhere; after the call, where one of them talks.
+        take_over: bool,
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
     /// An agent chose a presence (feature code of the phone, or API).
     Presence {
         /// Which seat.
@@ -61,6 +76,53 @@ pub enum Input {
         /// Who wants to know how it went.
         reply: Option<ReplyId>,
     },
+    /// An agent does something with the wrap-up of the last call.
+    WrapUp {
+        /// Which seat.
+        seat: SeatId,
+        /// What.
+        command: WrapUpCommand,
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
+    /// An agent does something with the call that the seat has.
+    Talk {
+        /// Which seat.
+        seat: SeatId,
+        /// What.
+        command: TalkCommand,
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
+    /// A seat calls a citizen over a trunk, or another seat: its own phone is rung first.
+    DialOut {
+        /// Which seat.
+        seat: SeatId,
+        /// Whom: a seat's number, an emergency number, or a number of the network in normal form.
+        number: PhoneNumber,
+        /// The line that is shown as the caller's number; `None`: the plan's.
+        line: Option<LineNumber>,
+        /// The earlier call that this one belongs to.
+        linked: Option<CallId>,
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
+    /// A surge of the plan is switched on or off; it counts for calls that arrive from now on.
+    Surge {
+        /// Its name in the plan.
+        name: String,
+        /// Whether it is on.
+        on: bool,
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
+    /// The whole of the caller lists, in place of those before.
+    CallerLists {
+        /// All entries.
+        marks: Vec<CallerMark>,
+    },
+    /// The monitor looks whether the books balance and puts right what does not; the node feeds it every 2 s.
+    Audit,
     /// Somebody wants to see all seats, queues and calls.
     Look {
         /// Who.
@@ -78,18 +140,52 @@ pub enum Input {
     Tick,
 }
 
-/// What an agent may choose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What an agent may choose. In a talk and in wrap-up the choice counts afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PresenceCommand {
-    /// Sign in; not ready yet.
+    /// Sign in as the person whom the plan has at this seat, or as nobody in particular; not ready yet.
     SignIn,
     /// Take calls.
     Ready,
     /// Take no calls.
-    NotReady,
+    NotReady {
+        /// One of the reasons of the plan.
+        reason: Option<Word>,
+    },
+    /// Have a break; the team lead sees when it lasts longer than the plan allows.
+    Break,
+    /// Be in training.
+    Training,
     /// Sign out.
     SignOut,
+}
+
+/// What an agent may do with a wrap-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrapUpCommand {
+    /// More time, once more the queue's extension, up to its hard limit.
+    Extend,
+    /// What the call led to: a code of the plan. May be said in the talk already.
+    Result {
+        /// The code.
+        code: Word,
+    },
+    /// The notes are finished.
+    Done,
+}
+
+/// What an agent may do with the call that the seat has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TalkCommand {
+    /// Everybody in the call hears music.
+    Hold,
+    /// And each other again.
+    Retrieve,
+    /// The call ends; one that only rings at the seat is declined.
+    HangUp,
 }
 
 /// What the shell must do, in this order. Each names its call, but replies.
@@ -127,6 +223,8 @@ pub enum Effect {
         /// Which call.
         call: CallId,
     },
+    /// Something about a seat that its team lead should see at once.
+    Seat(SeatNews),
     /// Answer to a command.
     Reply {
         /// Whom.
@@ -147,6 +245,29 @@ pub enum Reply {
     Seen(Box<super::View>),
 }
 
+/// What became of a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatNews {
+    /// Which seat.
+    pub seat: SeatId,
+    /// The person there, if one signed in.
+    pub agent: Option<AgentId>,
+    /// What.
+    pub change: SeatChange,
+}
+
+/// What became of a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeatChange {
+    /// Another presence, chosen by the agent or by us (it rang and nobody answered).
+    Presence(Presence),
+    /// The break lasts longer than it may.
+    BreakOver,
+    /// The monitor put something right at it.
+    Healed(Healed),
+}
+
 /// Why a command was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -160,4 +281,77 @@ pub enum Refusal {
     /// The seat's phone cannot be reached.
     #[error("the seat's phone is not registered")]
     PhoneUnreachable,
+    /// Somebody else is signed in at this seat; a take-over may be asked for.
+    #[error("somebody else is signed in at this seat")]
+    SeatTaken {
+        /// Who; `None` when it is nobody in particular.
+        by: Option<AgentId>,
+    },
+    /// This person is signed in at another seat; a take-over may be asked for.
+    #[error("this person is signed in at another seat")]
+    AgentElsewhere {
+        /// Which seat.
+        seat: SeatId,
+    },
+    /// Somebody talks or finishes the notes: the other is signed out afterwards, then the seat is free to take.
+    #[error("the other is in a call and will be signed out after it; try again then")]
+    InTalk,
+    /// The plan has no such word (reason, result code).
+    #[error("the plan has no such word")]
+    NoSuchWord,
+    /// The queue asks for a result before the wrap-up may end.
+    #[error("the result of the call is missing")]
+    ResultMissing,
+    /// There is no wrap-up that could be extended or ended.
+    #[error("the seat is not in wrap-up")]
+    NotInWrapUp,
+    /// The wrap-up has been extended as far as it may.
+    #[error("the wrap-up cannot be extended further")]
+    NoMoreTime,
+    /// The seat has no call for which this could be done.
+    #[error("the seat has no such call")]
+    NoCall,
+    /// The seat is in another call.
+    #[error("the seat is busy")]
+    SeatBusy,
+    /// The number cannot be dialled: it is none, nobody has it, or the plan has no way out for it.
+    #[error("the number cannot be dialled")]
+    NoSuchNumber,
+    /// The plan has no such line.
+    #[error("the plan has no such line")]
+    NoSuchLine,
+    /// The plan has no such surge.
+    #[error("the plan has no such surge")]
+    NoSuchSurge,
+    /// No new calls: the exchange shuts down or has too many.
+    #[error("no new calls are taken now")]
+    NotAccepting,
+    /// This command is not served yet.
+    #[error("this is not served yet")]
+    NotServed,
+}
+
+impl Refusal {
+    /// Its stable word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Refusal::NoSuchSeat => "no_such_seat",
+            Refusal::NotSignedIn => "not_signed_in",
+            Refusal::PhoneUnreachable => "phone_unreachable",
+            Refusal::SeatTaken { .. } => "seat_taken",
+            Refusal::AgentElsewhere { .. } => "agent_elsewhere",
+            Refusal::InTalk => "in_talk",
+            Refusal::NoSuchWord => "no_such_word",
+            Refusal::ResultMissing => "result_missing",
+            Refusal::NotInWrapUp => "not_in_wrap_up",
+            Refusal::NoMoreTime => "no_more_time",
+            Refusal::NoCall => "no_call",
+            Refusal::SeatBusy => "seat_busy",
+            Refusal::NoSuchNumber => "no_such_number",
+            Refusal::NoSuchLine => "no_such_line",
+            Refusal::NoSuchSurge => "no_such_surge",
+            Refusal::NotAccepting => "not_accepting",
+            Refusal::NotServed => "not_served",
+        }
+    }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::live::{Live, Place};
 use super::{Center, Effect, Out, Reply};
 use crate::seat::{Presence, Seat, Work};
-use crate::types::{CallId, Calling, LineNumber, Mono, Now, Origin, ReplyId, SeatId, Wall};
+use crate::types::{AgentId, CallId, Calling, LineNumber, Mono, Now, Origin, ReplyId, SeatId, Wall, Word};
 
 /// Everything at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,6 +16,8 @@ pub struct View {
     pub at: Wall,
     /// Whether new calls are refused because the exchange shuts down.
     pub draining: bool,
+    /// Names of the surges that are on.
+    pub surges: Vec<String>,
     /// In order of their numbers.
     pub seats: Vec<SeatView>,
     /// In the order of the plan.
@@ -33,8 +35,18 @@ pub struct SeatView {
     pub seat: SeatId,
     /// Its name in the plan; empty when the plan has dropped it in mid-call.
     pub name: String,
+    /// The person who is signed in; `None`: nobody, or nobody in particular.
+    pub agent: Option<AgentId>,
     /// What the agent chose.
     pub presence: Presence,
+    /// For how long, milliseconds.
+    pub presence_ms: u64,
+    /// What the agent chose for the time after the call.
+    pub next: Option<Presence>,
+    /// Whether the break lasts longer than it may.
+    pub break_over: bool,
+    /// Calls of queues that it answered today.
+    pub calls_today: u32,
     /// Whether its phone has a contact.
     pub reachable: bool,
     /// What it does.
@@ -79,8 +91,12 @@ pub enum Doing {
     },
     /// It wraps up.
     WrapUp {
+        /// Of which call.
+        call: CallId,
         /// Milliseconds to go.
         left_ms: u64,
+        /// Whether the queue asks for a result that has not been given.
+        result_missing: bool,
     },
 }
 
@@ -95,6 +111,12 @@ pub struct QueueView {
     pub longest_ms: u64,
     /// Seats with its skill that are free now.
     pub free_seats: usize,
+    /// Seats that serve it and at which somebody is signed in.
+    pub signed_in: usize,
+    /// Of these, seats that take calls: free or in a call.
+    pub serving: usize,
+    /// How long a caller who comes now is expected to wait, milliseconds; `None` when nothing is known yet or nobody serves.
+    pub expected_ms: Option<u64>,
 }
 
 /// One call.
@@ -120,6 +142,14 @@ pub struct CallView {
     pub waited_ms: Option<u64>,
     /// The seat that is rung or talks.
     pub seat: Option<SeatId>,
+    /// The person there, if one signed in.
+    pub agent: Option<AgentId>,
+    /// The mark of the caller lists that counts for it.
+    pub mark: Option<Word>,
+    /// Its priority with what waiting has added; 0 outside of queues.
+    pub priority: u8,
+    /// The earlier call that it belongs to.
+    pub linked: Option<CallId>,
     /// Whether a far end holds.
     pub held: bool,
 }
@@ -140,6 +170,12 @@ pub enum WhereIs {
     Talking,
     /// Hears that nobody can come.
     Overflowing,
+    /// Left the queue: hears that the wish is noted, or leaves a message.
+    Wishing,
+    /// A seat calls somebody who has not answered yet.
+    Calling,
+    /// A seat talks with whom it called.
+    Called,
     /// A seat's phone hears what its feature code did.
     Feature,
     /// Over; legs are being hung up.
@@ -165,6 +201,7 @@ impl Center {
         View {
             at: now.wall,
             draining: self.draining,
+            surges: Vec::new(),
             seats: self.seats.iter().map(|(id, seat)| self.seat_view(*id, seat, now.mono)).collect(),
             queues: self.queue_views(now.mono),
             calls: self.calls.iter().map(|(id, live)| call_view(*id, live, now.mono)).collect(),
@@ -176,7 +213,12 @@ impl Center {
         SeatView {
             seat: id,
             name: self.plan.seats.get(&id).map(|planned| planned.name.clone()).unwrap_or_default(),
-            presence: seat.presence(),
+            agent: None,
+            presence: seat.presence().clone(),
+            presence_ms: 0,
+            next: None,
+            break_over: false,
+            calls_today: 0,
             reachable: seat.reachable(),
             work: doing(seat.work(), now),
         }
@@ -189,7 +231,15 @@ impl Center {
             let waits = waiting.iter().filter_map(|call| waited(self.calls.get(call)?, now));
             let longest_ms = waits.max().unwrap_or_default();
             let free_seats = id.map_or(0, |id| self.acd.free_for(id));
-            QueueView { queue: queue.name.clone(), waiting, longest_ms, free_seats }
+            QueueView {
+                queue: queue.name.clone(),
+                waiting,
+                longest_ms,
+                free_seats,
+                signed_in: 0,
+                serving: 0,
+                expected_ms: None,
+            }
         };
         self.plan.queues.iter().map(view).collect()
     }
@@ -214,7 +264,9 @@ fn doing(work: Work, now: Mono) -> Doing {
         Work::OwnCall { call, .. } => Doing::OwnCall { call },
         Work::Leaving { call, .. } => Doing::Leaving { call },
         Work::Resting { until } => Doing::Resting { left_ms: ms(until.since(now)) },
-        Work::WrapUp { until } => Doing::WrapUp { left_ms: ms(until.since(now)) },
+        Work::WrapUp { until } => {
+            Doing::WrapUp { call: CallId(0), left_ms: ms(until.since(now)), result_missing: false }
+        }
     }
 }
 
@@ -239,6 +291,10 @@ fn call_view(id: CallId, live: &Live, now: Mono) -> CallView {
         in_place_ms: ms(now.since(live.since)),
         waited_ms: waited(live, now),
         seat: live.place.party().map(|party| party.seat),
+        agent: None,
+        mark: None,
+        priority: 0,
+        linked: None,
         held: live.call.legs().any(|(_, leg)| leg.held),
     }
 }

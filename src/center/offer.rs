@@ -35,7 +35,7 @@ impl Center {
             line_name: format!("{} {}", live.called, way.line_name),
         };
         live.call.dial(leg, Role::Seat);
-        out.row(id, CallEvent::Offered { offer, seat, leg });
+        out.row(id, CallEvent::Offered { offer, seat, leg, agent: None, decision: None });
         out.leg(id, leg, LegCommand::Dial(Box::new(dial)));
         out.hear(id, live.go(out.now.mono, Place::Offered(Offer { id: offer, seat, leg })));
         self.timers.set(Timer::Place(id), until);

@@ -1,7 +1,7 @@
 //! What agents choose and whether phones and trunks can be reached.
 
 use super::timers::Timer;
-use super::{Center, Effect, Out, PresenceCommand, Refusal, Reply};
+use super::{Center, Out, PresenceCommand, Refusal};
 use crate::seat::{PresenceError, Then, WhyNotReady};
 use crate::types::{Cause, ReplyId, SeatId, TrunkId};
 
@@ -14,13 +14,7 @@ impl Center {
         out: &mut Out<'_>,
     ) {
         let done = self.command_presence(seat, command, out);
-        if let Some(to) = reply {
-            let reply = match done {
-                Ok(()) => Reply::Done,
-                Err(refusal) => Reply::Refused(refusal),
-            };
-            out.effects.push(Effect::Reply { to, reply });
-        }
+        out.reply(reply, done);
     }
 
     /// Does what the agent wants. An offer that is open on a seat which takes no more calls is taken back at once.
@@ -31,19 +25,23 @@ impl Center {
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let seat = self.seats.get_mut(&id).ok_or(Refusal::NoSuchSeat)?;
+        let takes_back = matches!(command, PresenceCommand::NotReady { .. } | PresenceCommand::SignOut);
         let done = match command {
             PresenceCommand::SignIn => {
                 seat.sign_in();
                 Ok(())
             }
             PresenceCommand::Ready => seat.ready(out.now.mono),
-            PresenceCommand::NotReady => seat.not_ready(WhyNotReady::Chosen),
+            PresenceCommand::NotReady { reason: None } => seat.not_ready(WhyNotReady::Chosen),
+            PresenceCommand::NotReady { .. } | PresenceCommand::Break | PresenceCommand::Training => {
+                return Err(Refusal::NotServed);
+            }
             PresenceCommand::SignOut => {
                 seat.sign_out(out.now.mono);
                 Ok(())
             }
         };
-        if matches!(command, PresenceCommand::NotReady | PresenceCommand::SignOut) {
+        if takes_back {
             self.take_back(id, Cause::Cancelled, out);
         }
         self.settle(id);

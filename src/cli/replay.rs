@@ -178,7 +178,7 @@ impl<'a> Replay<'a> {
             }
             Output::Ledger(row) => self.show("#", None, format!("{} {:?}", row.call, row.event)),
             Output::Media(command) => self.show(">", None, format!("{command:?}")),
-            Output::Close(_) | Output::Resolve { .. } | Output::Reply { .. } => {
+            Output::Close(_) | Output::Resolve { .. } | Output::Seat(_) | Output::Reply { .. } => {
                 self.show(">", None, format!("{output:?}"))
             }
         }

@@ -165,13 +165,21 @@ fn words(event: &CallEvent) -> Option<String> {
     Some(match event {
         CallEvent::Arrived { from, called, .. } => format!("arrived    on line {called} over trunk {from}"),
         CallEvent::Greeted { prompt } => format!("greeted    {prompt}"),
-        CallEvent::Queued { queue } => format!("queued     {queue}"),
+        CallEvent::Queued { queue, .. } => format!("queued     {queue}"),
         CallEvent::Offered { seat, .. } => format!("offered    to seat {}", seat.0),
         CallEvent::Ringing { .. } => "ringing".to_owned(),
         CallEvent::Talking { seat, .. } => format!("answered   by seat {}, both talk", seat.0),
         CallEvent::Recording { file } => format!("recording  {file}"),
         CallEvent::Ended { fate } => format!("ended      {}", fate.as_str()),
         CallEvent::AnsweredByExchange
+        | CallEvent::Marked { .. }
+        | CallEvent::Widened { .. }
+        | CallEvent::Announced { .. }
+        | CallEvent::Overflowed { .. }
+        | CallEvent::Wish { .. }
+        | CallEvent::Dialled { .. }
+        | CallEvent::Result { .. }
+        | CallEvent::Healed { .. }
         | CallEvent::OfferEnded { .. }
         | CallEvent::Held { .. }
         | CallEvent::Digit { .. }

@@ -38,9 +38,12 @@ impl Control {
         self.rows.clear();
         self.rows.extend(out.iter().filter_map(|o| match o {
             Output::Ledger(row) => Some(row.clone()),
-            Output::Send(_) | Output::Close(_) | Output::Resolve { .. } | Output::Media(_) | Output::Reply { .. } => {
-                None
-            }
+            Output::Send(_)
+            | Output::Close(_)
+            | Output::Resolve { .. }
+            | Output::Media(_)
+            | Output::Seat(_)
+            | Output::Reply { .. } => None,
         }));
         if self.rows.is_empty() {
             return;
@@ -66,6 +69,7 @@ impl Control {
                 self.feed(Input::Media(media::Event::RecordingFailed { call, why }));
             }
             Output::Media(command) => self.engine.queue(command),
+            Output::Seat(news) => tracing::info!(seat = %news.seat, change = ?news.change, "a seat has changed"),
             Output::Reply { to, reply } => {
                 if let Some(slot) = self.replies.remove(&to) {
                     // An asker that has gone away needs no answer.

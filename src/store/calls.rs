@@ -8,7 +8,7 @@ use super::{Db, QueryError, Store};
 use crate::types::{CallId, Wall};
 
 /// Every fate that a record can have, as text.
-pub const FATES: [&str; 9] = [
+pub const FATES: [&str; 12] = [
     "answered",
     "abandoned_in_greeting",
     "abandoned_in_queue",
@@ -16,7 +16,10 @@ pub const FATES: [&str; 9] = [
     "overflowed",
     "refused",
     "failed",
+    "left_wish",
     "served",
+    "reached",
+    "not_reached",
     "cut_by_restart",
 ];
 

@@ -44,6 +44,10 @@ id!(
     SeatId(u32), "s"
 );
 id!(
+    /// One person who answers calls: the number that the office gave (工号).
+    AgentId(u32), "a"
+);
+id!(
     /// One queue, by its index in the plan.
     QueueId(u16), "q"
 );

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, Calling, Cause, Digit, LegId, LineNumber, OfferId, Origin, SeatId, Wall};
+use super::{
+    AgentId, CallId, Calling, Cause, Digit, LegId, Level, LineNumber, OfferId, Origin, PhoneNumber, SeatId, Wall, Word,
+};
 
 /// One row. Names (queue, trunk) stand as in the plan, so that an old row reads the same after the plan has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,10 +43,49 @@ pub enum CallEvent {
     },
     /// The caller's leg was answered by us (200 sent).
     AnsweredByExchange,
+    /// A caller list knows the number, and the mark counts for this call.
+    Marked {
+        /// Which mark of the plan.
+        mark: Word,
+    },
     /// The call waits in a queue.
     Queued {
         /// Name of the queue.
         queue: String,
+        /// How many calls stood before it.
+        #[serde(default)]
+        ahead: u32,
+        /// Seats that take calls of this queue now, free or busy.
+        #[serde(default)]
+        serving: u32,
+    },
+    /// After waiting so long more seats may serve the call: the queue's widening has come to this step.
+    Widened {
+        /// Which step, counted from 1.
+        step: u8,
+    },
+    /// Position and expected wait were said to the caller.
+    Announced {
+        /// The position, from 1.
+        position: u32,
+        /// The expected wait that was said, in minutes; `None` when no estimate was possible.
+        minutes: Option<u32>,
+    },
+    /// The queue was left for another one, or for a message.
+    Overflowed {
+        /// The queue that was left.
+        from: String,
+        /// The queue that follows; `None`: the overflow prompt and the end.
+        to: Option<String>,
+        /// Why.
+        why: OverflowWhy,
+    },
+    /// The caller left the queue and wants something done later.
+    Wish {
+        /// What.
+        kind: WishKind,
+        /// The recorded message, below the recording folder.
+        file: Option<String>,
     },
     /// The call is offered to a seat.
     Offered {
@@ -54,6 +95,25 @@ pub enum CallEvent {
         seat: SeatId,
         /// The new leg.
         leg: LegId,
+        /// The person at the seat, if one signed in.
+        #[serde(default)]
+        agent: Option<AgentId>,
+        /// Why this seat; absent in rows of an older version.
+        #[serde(default)]
+        decision: Option<Box<Decision>>,
+    },
+    /// A seat calls somebody: a citizen over a trunk, or another seat.
+    Dialled {
+        /// The leg of the party that is called.
+        leg: LegId,
+        /// Whom.
+        number: PhoneNumber,
+        /// Name of the trunk; `None` for another seat.
+        trunk: Option<String>,
+        /// The line that is shown as the caller's number.
+        line: Option<LineNumber>,
+        /// The earlier call that this one belongs to.
+        linked: Option<CallId>,
     },
     /// The seat's phone rings.
     Ringing {
@@ -73,6 +133,9 @@ pub enum CallEvent {
         seat: SeatId,
         /// Its leg.
         leg: LegId,
+        /// The person at the seat, if one signed in.
+        #[serde(default)]
+        agent: Option<AgentId>,
     },
     /// A party holds the other (`true`) or has it back.
     Held {
@@ -114,11 +177,131 @@ pub enum CallEvent {
         /// The figures.
         report: StreamReport,
     },
-    /// The fate of the call. Exactly one a call; only `Quality` rows may follow.
+    /// The agent noted what the call led to. May follow the fate: the notes are finished in wrap-up.
+    Result {
+        /// The seat.
+        seat: SeatId,
+        /// The person, if one signed in.
+        agent: Option<AgentId>,
+        /// One of the codes of the plan.
+        code: Word,
+    },
+    /// The monitor found books that did not balance and put them right.
+    Healed {
+        /// What was wrong.
+        what: Healed,
+    },
+    /// The fate of the call. Exactly one a call; only `Quality`, `Result` and `Healed` rows may follow.
     Ended {
         /// What became of it.
         fate: Fate,
     },
+}
+
+/// Why a seat was offered a call: enough to answer "why did this caller wait four minutes".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// How the queue chooses.
+    pub choice: Choice,
+    /// The queue whose seats were looked at; another than the call's own after widening.
+    pub pool: String,
+    /// Level of the chosen seat.
+    pub level: Level,
+    /// Step of widening that the call had come to, 0 before the first.
+    pub step: u8,
+    /// Priority of the call at this moment, with what waiting has added.
+    pub priority: u8,
+    /// For how long the call has waited, milliseconds.
+    pub waited_ms: u64,
+    /// How many seats could have been chosen.
+    pub candidates: u32,
+    /// The first of them, in the order of the choice.
+    pub first: Vec<SeatId>,
+    /// How many other calls waited in the queue.
+    pub waiting: u32,
+}
+
+/// How a queue chooses among free seats of the best level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// Who has waited longest for a call.
+    #[default]
+    LongestIdle,
+    /// Who has answered the fewest calls today.
+    FewestCalls,
+    /// In turn, by seat number.
+    RoundRobin,
+    /// All are rung, the first to answer wins.
+    RingAll,
+    /// Who talked with this caller last; otherwise longest idle.
+    LastAgent,
+}
+
+impl Choice {
+    /// Its word in plans and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Choice::LongestIdle => "longest_idle",
+            Choice::FewestCalls => "fewest_calls",
+            Choice::RoundRobin => "round_robin",
+            Choice::RingAll => "ring_all",
+            Choice::LastAgent => "last_agent",
+        }
+    }
+}
+
+/// Why a call left its queue without a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverflowWhy {
+    /// It had waited as long as it may.
+    Waited,
+    /// Too many waited.
+    Full,
+    /// The expected wait was too long.
+    Expected,
+    /// No seat that serves the queue was signed in.
+    NoSeats,
+}
+
+/// What a caller who leaves the queue wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WishKind {
+    /// To be called back.
+    Callback,
+    /// To leave a recorded message.
+    Message,
+}
+
+/// What the monitor put right. Closed: figures count these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Healed {
+    /// A seat was busy with a leg that does not live.
+    StuckSeat,
+    /// A seat was free and not listed so, or the other way round.
+    SeatList,
+    /// A call waited and was in no queue.
+    LostCall,
+    /// A call was in a queue and did not wait.
+    GhostCall,
+    /// Something that must end had no deadline.
+    NoDeadline,
+}
+
+impl Healed {
+    /// Its word in records and figures.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Healed::StuckSeat => "stuck_seat",
+            Healed::SeatList => "seat_list",
+            Healed::LostCall => "lost_call",
+            Healed::GhostCall => "ghost_call",
+            Healed::NoDeadline => "no_deadline",
+        }
+    }
 }
 
 /// Audio figures of one leg (RFC 3550 6.4.1, G.107 for the score).
@@ -171,8 +354,20 @@ pub enum Fate {
         /// Why.
         cause: Cause,
     },
+    /// The caller left the queue for a callback or a message.
+    LeftWish,
     /// An internal service (feature code) was done.
     Served,
+    /// A call that a seat began reached its party.
+    Reached {
+        /// The seat that began it.
+        seat: SeatId,
+    },
+    /// A call that a seat began did not reach its party.
+    NotReached {
+        /// Why; "cancelled" when the seat gave up.
+        cause: Cause,
+    },
     /// The exchange was restarted while the call lived; the books were closed afterwards.
     CutByRestart,
 }
@@ -188,7 +383,10 @@ impl Fate {
             Fate::Overflowed => "overflowed",
             Fate::Refused { .. } => "refused",
             Fate::Failed { .. } => "failed",
+            Fate::LeftWish => "left_wish",
             Fate::Served => "served",
+            Fate::Reached { .. } => "reached",
+            Fate::NotReached { .. } => "not_reached",
             Fate::CutByRestart => "cut_by_restart",
         }
     }

@@ -71,7 +71,7 @@ fn either_side_may_hang_up_and_the_seat_wraps_up() {
         assert_eq!(stage.fate(caller), None, "the call is over when its last leg is");
         stage.ended(second, Cause::HungUp);
         assert_eq!(stage.fate(caller), Some(Fate::Answered { seat: SeatId(8001) }));
-        assert_eq!(stage.seat(8001).work, Doing::WrapUp { left_ms: 30_000 });
+        assert!(matches!(stage.seat(8001).work, Doing::WrapUp { left_ms: 30_000, .. }));
         stage.queued("12345");
         assert_eq!(stage.dials().len(), 1, "no call in wrap-up");
         stage.pass(30);

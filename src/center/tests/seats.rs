@@ -103,7 +103,7 @@ fn our_own_want_of_room_is_no_strike_against_a_seat() {
 
 #[test]
 fn a_change_of_presence_takes_the_offer_back() {
-    for command in [PresenceCommand::NotReady, PresenceCommand::SignOut] {
+    for command in [PresenceCommand::NotReady { reason: None }, PresenceCommand::SignOut] {
         let (mut stage, caller, leg) = rung();
         assert_eq!(stage.presence(8001, command), Reply::Done);
         assert_eq!(stage.told(leg).last(), Some(&LegCommand::Hangup(Cause::Cancelled)));
@@ -135,7 +135,7 @@ fn registration_alone_never_brings_a_call() {
     stage.reachable(8001, true);
     assert!(stage.dials().is_empty());
     assert_eq!(stage.presence(8001, PresenceCommand::Ready), Reply::Refused(Refusal::NotSignedIn));
-    assert_eq!(stage.presence(8001, PresenceCommand::NotReady), Reply::Refused(Refusal::NotSignedIn));
+    assert_eq!(stage.presence(8001, PresenceCommand::NotReady { reason: None }), Reply::Refused(Refusal::NotSignedIn));
     stage.presence(8001, PresenceCommand::SignIn);
     assert!(stage.dials().is_empty());
     stage.reachable(8001, false);

@@ -33,7 +33,7 @@ fn caller_and_seat_hear_each_other_and_are_recorded() {
     let [Effect::Record { call, caller: left, file }] = records.as_slice() else { panic!("{records:?}") };
     assert_eq!((*call, *left), (stage.call_of(caller), caller));
     assert_eq!(*file, format!("2026-11-18/{call}"));
-    assert!(stage.rows().iter().any(|row| row.event == CallEvent::Talking { seat: SeatId(8001), leg }));
+    assert!(stage.rows().iter().any(|row| row.event == CallEvent::Talking { seat: SeatId(8001), leg, agent: None }));
 }
 
 #[test]
@@ -42,9 +42,9 @@ fn a_line_answered_by_the_seat_talks_when_both_are_up() {
     assert_eq!(stage.told(caller), [LegCommand::EarlyMedia, LegCommand::Answer]);
     assert_eq!(stage.hears(caller), voice(leg), "no syllable is lost while the answer travels");
     assert!(rows_of(&stage.all).contains(&CallEvent::AnsweredByExchange));
-    assert!(!rows_of(&stage.all).contains(&CallEvent::Talking { seat: SeatId(8001), leg }));
+    assert!(!rows_of(&stage.all).contains(&CallEvent::Talking { seat: SeatId(8001), leg, agent: None }));
     stage.leg(caller, LegEvent::Answered);
-    assert!(rows_of(&stage.last).contains(&CallEvent::Talking { seat: SeatId(8001), leg }));
+    assert!(rows_of(&stage.last).contains(&CallEvent::Talking { seat: SeatId(8001), leg, agent: None }));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_seat_that_drops_the_call_before_it_is_through_costs_the_caller_no_place() {
     let (_, again) = stage.dialled();
     stage.leg(again, LegEvent::Answered);
     assert_eq!(stage.hears(caller), voice(again));
-    assert!(rows_of(&stage.last).contains(&CallEvent::Talking { seat: SeatId(8001), leg: again }));
+    assert!(rows_of(&stage.last).contains(&CallEvent::Talking { seat: SeatId(8001), leg: again, agent: None }));
     assert_eq!(stage.all.iter().filter(|effect| matches!(effect, Effect::Record { .. })).count(), 1);
 }
 

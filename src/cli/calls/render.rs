@@ -101,14 +101,47 @@ fn told(step: &Step) -> String {
     }
 }
 
+/// The word of a value with a closed list of words, with spaces.
+fn word(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_value(value).ok().and_then(|value| value.as_str().map(|text| text.replace('_', " ")));
+    text.unwrap_or_default()
+}
+
 fn particulars(event: &CallEvent) -> String {
     match event {
         CallEvent::Arrived { origin: Origin::Trunk(_), from, called, .. } => format!("{called} over trunk {from}"),
         CallEvent::Arrived { origin: Origin::Seat(_), from, called, .. } => format!("{called} from seat {from}"),
         CallEvent::Greeted { prompt } => prompt.clone(),
         CallEvent::AnsweredByExchange => String::new(),
-        CallEvent::Queued { queue } => queue.clone(),
-        CallEvent::Offered { seat, .. } => format!("to seat {}", seat.0),
+        CallEvent::Marked { mark } => mark.to_string(),
+        CallEvent::Queued { queue, ahead, serving } => format!("{queue}, {ahead} before it, {serving} seats serving"),
+        CallEvent::Widened { step } => format!("step {step}: more seats may serve it"),
+        CallEvent::Announced { position, minutes: Some(minutes) } => format!("position {position}, {minutes} min"),
+        CallEvent::Announced { position, minutes: None } => format!("position {position}"),
+        CallEvent::Overflowed { from, to, why } => {
+            format!("{from} to {}, {}", to.as_deref().unwrap_or("the overflow prompt"), word(why))
+        }
+        CallEvent::Wish { kind, file } => match file {
+            Some(file) => format!("{}, {file}", word(kind)),
+            None => word(kind),
+        },
+        CallEvent::Dialled { trunk, line, .. } => match (trunk, line) {
+            (Some(trunk), Some(line)) => format!("over trunk {trunk} as {line}"),
+            (Some(trunk), None) => format!("over trunk {trunk}"),
+            (None, _) => "to a seat".to_owned(),
+        },
+        CallEvent::Result { seat, code, .. } => format!("{code} by seat {}", seat.0),
+        CallEvent::Healed { what } => word(what),
+        CallEvent::Offered { seat, decision: None, .. } => format!("to seat {}", seat.0),
+        CallEvent::Offered { seat, decision: Some(why), .. } => format!(
+            "to seat {}, {} of {} ({}, level {}, step {})",
+            seat.0,
+            word(&why.choice),
+            why.candidates,
+            why.pool,
+            why.level.get(),
+            why.step
+        ),
         CallEvent::Ringing { offer } => format!("offer {}", offer.0),
         CallEvent::OfferEnded { cause, .. } => cause_words(*cause),
         CallEvent::Talking { seat, .. } => format!("with seat {}", seat.0),
@@ -132,7 +165,10 @@ fn particulars(event: &CallEvent) -> String {
             Fate::AbandonedInQueue => "abandoned in queue".to_owned(),
             Fate::AbandonedInRing => "abandoned in ring".to_owned(),
             Fate::Overflowed => "overflowed".to_owned(),
+            Fate::LeftWish => "left a wish".to_owned(),
             Fate::Served => "served".to_owned(),
+            Fate::Reached { .. } => "reached".to_owned(),
+            Fate::NotReached { cause } => format!("not reached, {}", cause_words(*cause)),
             Fate::CutByRestart => "cut by restart".to_owned(),
         },
     }
@@ -274,7 +310,7 @@ Call c30117452718080001: answered on line 12315
             yihao recording export c30117452718080001 --to c30117452718080001.wav
 
   11:06:40.000     +0.000 s  answered by exchange
-  11:06:44.000     +4.000 s  queued          general
+  11:06:44.000     +4.000 s  queued          general, 0 before it, 0 seats serving
   11:06:49.500     +9.500 s  talking         with seat 8001
   11:06:49.600     +9.600 s  leg ended       l5, hung up (200)
   11:06:49.700     +9.700 s  dreamed         {\"event\":\"dreamed\",\"of\":\"sheep\"}

@@ -93,7 +93,7 @@ pub(super) async fn entry(db: &mut SqliteConnection, deployment: &str, entry: &E
         }
         CallEvent::RecordingFailed { why } => sqlx::query(RECORDING_FAILED).bind(&id).bind(why),
         CallEvent::Greeted { .. } => sqlx::query(GREETED).bind(&id).bind(at),
-        CallEvent::Queued { queue } => sqlx::query(QUEUED).bind(&id).bind(at).bind(queue),
+        CallEvent::Queued { queue, .. } => sqlx::query(QUEUED).bind(&id).bind(at).bind(queue),
         CallEvent::Talking { seat, .. } => sqlx::query(TALKING).bind(&id).bind(at).bind(i64::from(seat.0)),
         CallEvent::Ended { fate } => {
             if ended(db, &id, at, fate).await? {
@@ -107,6 +107,14 @@ pub(super) async fn entry(db: &mut SqliteConnection, deployment: &str, entry: &E
             return ended(db, &id, at, fate).await.map(|_| ());
         }
         CallEvent::AnsweredByExchange
+        | CallEvent::Marked { .. }
+        | CallEvent::Widened { .. }
+        | CallEvent::Announced { .. }
+        | CallEvent::Overflowed { .. }
+        | CallEvent::Wish { .. }
+        | CallEvent::Dialled { .. }
+        | CallEvent::Result { .. }
+        | CallEvent::Healed { .. }
         | CallEvent::Offered { .. }
         | CallEvent::Ringing { .. }
         | CallEvent::OfferEnded { .. }
@@ -121,7 +129,7 @@ pub(super) async fn entry(db: &mut SqliteConnection, deployment: &str, entry: &E
 
 /// Notes the end of a call; whether there was one that had not ended.
 async fn ended(db: &mut SqliteConnection, id: &str, at: i64, fate: &Fate) -> Result<bool, sqlx::Error> {
-    let query = sqlx::query(ENDED).bind(id).bind(at).bind(fate_text(fate)).bind(fate_cause(fate).map(cause_text));
+    let query = sqlx::query(ENDED).bind(id).bind(at).bind(fate.as_str()).bind(fate_cause(fate).map(cause_text));
     Ok(query.execute(db).await?.rows_affected() > 0)
 }
 
@@ -176,7 +184,15 @@ pub(super) fn kind(event: &CallEvent) -> &'static str {
         CallEvent::Arrived { .. } => "arrived",
         CallEvent::Greeted { .. } => "greeted",
         CallEvent::AnsweredByExchange => "answered_by_exchange",
+        CallEvent::Marked { .. } => "marked",
         CallEvent::Queued { .. } => "queued",
+        CallEvent::Widened { .. } => "widened",
+        CallEvent::Announced { .. } => "announced",
+        CallEvent::Overflowed { .. } => "overflowed",
+        CallEvent::Wish { .. } => "wish",
+        CallEvent::Dialled { .. } => "dialled",
+        CallEvent::Result { .. } => "result",
+        CallEvent::Healed { .. } => "healed",
         CallEvent::Offered { .. } => "offered",
         CallEvent::Ringing { .. } => "ringing",
         CallEvent::OfferEnded { .. } => "offer_ended",
@@ -191,30 +207,17 @@ pub(super) fn kind(event: &CallEvent) -> &'static str {
     }
 }
 
-/// A fate as text, one of [`crate::store::calls::FATES`].
-pub(super) fn fate_text(fate: &Fate) -> &'static str {
-    match fate {
-        Fate::Answered { .. } => "answered",
-        Fate::AbandonedInGreeting => "abandoned_in_greeting",
-        Fate::AbandonedInQueue => "abandoned_in_queue",
-        Fate::AbandonedInRing => "abandoned_in_ring",
-        Fate::Overflowed => "overflowed",
-        Fate::Refused { .. } => "refused",
-        Fate::Failed { .. } => "failed",
-        Fate::Served => "served",
-        Fate::CutByRestart => "cut_by_restart",
-    }
-}
-
 fn fate_cause(fate: &Fate) -> Option<Cause> {
     match fate {
-        Fate::Refused { cause } | Fate::Failed { cause } => Some(*cause),
+        Fate::Refused { cause } | Fate::Failed { cause } | Fate::NotReached { cause } => Some(*cause),
         Fate::Answered { .. }
         | Fate::AbandonedInGreeting
         | Fate::AbandonedInQueue
         | Fate::AbandonedInRing
         | Fate::Overflowed
+        | Fate::LeftWish
         | Fate::Served
+        | Fate::Reached { .. }
         | Fate::CutByRestart => None,
     }
 }

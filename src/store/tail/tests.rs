@@ -86,10 +86,10 @@ fn whole_call(call: u64) -> Vec<Row> {
         ),
         row(call, at + 1, CallEvent::AnsweredByExchange),
         row(call, at + 1, CallEvent::Greeted { prompt: "greeting/12315".into() }),
-        row(call, at + 2, CallEvent::Queued { queue: "general".into() }),
-        row(call, at + 3, CallEvent::Offered { offer, seat, leg }),
+        row(call, at + 2, CallEvent::Queued { queue: "general".into(), ahead: 0, serving: 0 }),
+        row(call, at + 3, CallEvent::Offered { offer, seat, leg, agent: None, decision: None }),
         row(call, at + 4, CallEvent::Ringing { offer }),
-        row(call, at + 5, CallEvent::Talking { seat, leg }),
+        row(call, at + 5, CallEvent::Talking { seat, leg, agent: None }),
         row(call, at + 5, CallEvent::Recording { file: format!("2026/11/c{call}.yhr") }),
         row(call, at + 8, CallEvent::LegEnded { leg, cause: Cause::HungUp, status: None }),
         row(call, at + 9, CallEvent::Ended { fate: Fate::Answered { seat } }),
@@ -381,11 +381,14 @@ fn names_in_columns_are_the_names_in_the_json() {
         Fate::Overflowed,
         Fate::Refused { cause },
         Fate::Failed { cause },
+        Fate::LeftWish,
         Fate::Served,
+        Fate::Reached { seat },
+        Fate::NotReached { cause },
         Fate::CutByRestart,
     ];
     for (fate, name) in fates.iter().zip(FATES) {
-        assert_eq!(apply::fate_text(fate), name);
+        assert_eq!(fate.as_str(), name);
         assert_eq!(serde_json::to_value(fate).unwrap()["fate"], name);
     }
 }

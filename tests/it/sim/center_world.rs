@@ -249,7 +249,7 @@ impl World {
                     self.input(2_000, Input::RecordingFailed { call: *call, why: "disk full".into() });
                 }
             }
-            Effect::EndRecording { .. } | Effect::Reply { .. } => {}
+            Effect::EndRecording { .. } | Effect::Seat(_) | Effect::Reply { .. } => {}
         }
     }
 
@@ -299,7 +299,7 @@ impl World {
         let seat = self.dice.pick(&SEATS);
         match self.dice.below(100) {
             0..=4 => self.input(0, presence(seat, PresenceCommand::SignOut)),
-            5..=12 => self.input(0, presence(seat, PresenceCommand::NotReady)),
+            5..=12 => self.input(0, presence(seat, PresenceCommand::NotReady { reason: None })),
             13..=18 => {
                 self.input(0, Input::Reachable { seat: SeatId(seat), reachable: false });
                 let away = self.dice.between(1, 20_000);

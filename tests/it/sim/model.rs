@@ -115,7 +115,14 @@ impl Model {
                     seat.time_passes(now.mono);
                 }
             }
-            Input::Presence { .. }
+            Input::SignIn { .. }
+            | Input::WrapUp { .. }
+            | Input::Talk { .. }
+            | Input::DialOut { .. }
+            | Input::Surge { .. }
+            | Input::CallerLists { .. }
+            | Input::Audit
+            | Input::Presence { .. }
             | Input::Look { .. }
             | Input::Plan { .. }
             | Input::Measured { .. }
@@ -154,7 +161,7 @@ impl Model {
             );
         }
         if let Input::Presence { seat, command, .. } = input {
-            self.wish(*seat, *command, effects);
+            self.wish(*seat, command, effects);
         }
         for effect in effects {
             match effect {
@@ -171,7 +178,7 @@ impl Model {
                 }
                 Effect::Record { call, .. } => self.told(*call).records(),
                 Effect::EndRecording { call } => self.told(*call).recording_ends(),
-                Effect::Reply { .. } => {}
+                Effect::Reply { .. } | Effect::Seat(_) => {}
             }
         }
         assert_eq!(self.arriving, None, "an arrival without its row");
@@ -182,7 +189,7 @@ impl Model {
     }
 
     /// A wish of an agent, granted or not as the rules say.
-    fn wish(&mut self, id: SeatId, command: PresenceCommand, effects: &[Effect]) {
+    fn wish(&mut self, id: SeatId, command: &PresenceCommand, effects: &[Effect]) {
         let now = self.now;
         let granted = self.seats.get_mut(&id).is_some_and(|seat| seat.wishes(command, now));
         let replied = effects.iter().find_map(|effect| match effect {
@@ -191,7 +198,8 @@ impl Model {
             | Effect::Leg { .. }
             | Effect::Hear { .. }
             | Effect::Record { .. }
-            | Effect::EndRecording { .. } => None,
+            | Effect::EndRecording { .. }
+            | Effect::Seat(_) => None,
         });
         assert_eq!(replied, Some(granted), "{command:?} of {id}");
     }
@@ -208,16 +216,24 @@ impl Model {
             | CallEvent::RecordingFailed { .. } => {
                 assert!(!self.told(id).over, "{id} has a row after its end: {:?}", row.event);
             }
+            CallEvent::Marked { .. }
+            | CallEvent::Widened { .. }
+            | CallEvent::Announced { .. }
+            | CallEvent::Overflowed { .. }
+            | CallEvent::Wish { .. }
+            | CallEvent::Dialled { .. }
+            | CallEvent::Result { .. }
+            | CallEvent::Healed { .. } => panic!("{id} has a row that nothing asks for: {:?}", row.event),
             CallEvent::Quality { .. } => assert!(self.calls.contains_key(&id), "figures of no call"),
-            CallEvent::Queued { queue } => self.queued(id, queue),
-            CallEvent::Offered { offer, seat, leg } => self.offered(id, *offer, *seat, *leg),
+            CallEvent::Queued { queue, .. } => self.queued(id, queue),
+            CallEvent::Offered { offer, seat, leg, .. } => self.offered(id, *offer, *seat, *leg),
             CallEvent::Ringing { offer } => {
                 let open = self.told(id).offer.as_mut().expect("rings without an offer");
                 assert_eq!(open.id, *offer, "an old offer rings");
                 open.rang = true;
             }
             CallEvent::OfferEnded { offer, cause } => self.offer_ended(id, *offer, *cause),
-            CallEvent::Talking { seat, leg } => {
+            CallEvent::Talking { seat, leg, .. } => {
                 let told = self.told(id);
                 assert_eq!(told.at, At::Talking, "{id} talks out of turn");
                 assert_eq!(told.party, Some((*seat, *leg)), "{id} talks with somebody else");

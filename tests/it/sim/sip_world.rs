@@ -278,7 +278,11 @@ impl World {
             match output {
                 Output::Send(transmit) => self.carry(transmit),
                 Output::Media(command) => self.engine.obey(&command),
-                Output::Ledger(_) | Output::Close(_) | Output::Resolve { .. } | Output::Reply { .. } => {}
+                Output::Ledger(_)
+                | Output::Close(_)
+                | Output::Resolve { .. }
+                | Output::Seat(_)
+                | Output::Reply { .. } => {}
             }
         }
         self.out = out;
@@ -412,7 +416,7 @@ impl World {
         let seat = self.dice.pick(&site::SEATS);
         match self.dice.below(100) {
             0..=3 => self.feed(presence(seat, PresenceCommand::SignOut)),
-            4..=9 => self.feed(presence(seat, PresenceCommand::NotReady)),
+            4..=9 => self.feed(presence(seat, PresenceCommand::NotReady { reason: None })),
             10..=19 => self.feature_code(seat),
             20..=23 if self.day.storm => self.vanish(),
             24..=27 => self.feed(Input::Command(center::Input::Look { reply: ReplyId(1) })),
@@ -515,7 +519,13 @@ impl World {
                 Fate::Overflowed => heard.last_prompt.as_deref() == Some("overflow") || !talk.script.offers,
                 Fate::Failed { cause: Cause::NoCommonMedia } => talk.script.odd_codec,
                 Fate::Failed { cause: Cause::PeerLost } => is_lost(talk),
-                Fate::Refused { .. } | Fate::Failed { .. } | Fate::Served | Fate::CutByRestart => false,
+                Fate::Refused { .. }
+                | Fate::Failed { .. }
+                | Fate::LeftWish
+                | Fate::Served
+                | Fate::Reached { .. }
+                | Fate::NotReached { .. }
+                | Fate::CutByRestart => false,
             };
             assert!(fits, "{} to {}: {fate:?}, but {seen:?}, {:?}, {heard:?}", talk.call_id, talk.number, talk.phase);
         }

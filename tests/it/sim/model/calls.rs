@@ -117,11 +117,11 @@ impl Model {
         let commands: &[_] = match code {
             "*40" => &[SignIn],
             "*41" => &[SignIn, Ready],
-            "*42" => &[NotReady],
+            "*42" => &[NotReady { reason: None }],
             _ => &[SignOut],
         };
         for command in commands {
-            seat.wishes(*command, now);
+            seat.wishes(command, now);
         }
         if seat.busy.is_none() {
             seat.takes(leg);
@@ -261,7 +261,10 @@ impl Model {
             | Fate::Overflowed
             | Fate::Refused { .. }
             | Fate::Failed { .. }
+            | Fate::LeftWish
             | Fate::Served
+            | Fate::Reached { .. }
+            | Fate::NotReached { .. }
             | Fate::CutByRestart => format!("{fate:?}"),
         };
         *self.fates.entry(name).or_default() += 1;

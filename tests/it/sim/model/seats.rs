@@ -56,7 +56,7 @@ impl Seat {
     }
 
     /// Whether a wish is granted.
-    pub(crate) fn wishes(&mut self, command: PresenceCommand, now: Mono) -> bool {
+    pub(crate) fn wishes(&mut self, command: &PresenceCommand, now: Mono) -> bool {
         let out = self.presence == Presence::Out;
         match command {
             PresenceCommand::SignIn if out => self.presence = Presence::Away,
@@ -72,8 +72,9 @@ impl Seat {
                     self.strikes = 0;
                 }
             }
-            PresenceCommand::NotReady if out => return false,
-            PresenceCommand::NotReady => self.presence = Presence::Away,
+            PresenceCommand::NotReady { .. } if out => return false,
+            PresenceCommand::NotReady { .. } => self.presence = Presence::Away,
+            PresenceCommand::Break | PresenceCommand::Training => return false,
             PresenceCommand::SignOut => {
                 self.presence = Presence::Out;
                 if self.until.is_some() {

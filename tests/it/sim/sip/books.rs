@@ -85,7 +85,9 @@ impl Books {
         let Some(page) = self.pages.get_mut(&row.call) else {
             return self.faults.push(format!("a row of {} before it arrived", row.call));
         };
-        if page.fate.is_some() && !matches!(row.event, CallEvent::Quality { .. }) {
+        if page.fate.is_some()
+            && !matches!(row.event, CallEvent::Quality { .. } | CallEvent::Result { .. } | CallEvent::Healed { .. })
+        {
             self.faults.push(format!("{} has rows after its end: {:?}", row.call, row.event));
         }
         match &row.event {
@@ -118,7 +120,15 @@ impl Books {
             CallEvent::Arrived { .. }
             | CallEvent::Greeted { .. }
             | CallEvent::AnsweredByExchange
+            | CallEvent::Marked { .. }
             | CallEvent::Queued { .. }
+            | CallEvent::Widened { .. }
+            | CallEvent::Announced { .. }
+            | CallEvent::Overflowed { .. }
+            | CallEvent::Wish { .. }
+            | CallEvent::Dialled { .. }
+            | CallEvent::Result { .. }
+            | CallEvent::Healed { .. }
             | CallEvent::Ringing { .. }
             | CallEvent::Held { .. }
             | CallEvent::Digit { .. }
