@@ -48,6 +48,8 @@ pub struct Config {
     pub limits: Limits,
     /// The log of inputs for `yihao replay`.
     pub input_log: InputLog,
+    /// A collector of captures that gets a copy of each SIP message. Default none: the copies hold numbers in clear.
+    pub hep: Option<Hep>,
     /// Networks in order; the index is the `NetworkId`. Never empty, at most 16.
     pub networks: Vec<Network>,
 }
@@ -183,6 +185,15 @@ pub struct InputLog {
     pub keep_days: u32,
 }
 
+/// A collector of captures that speaks HEP version 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hep {
+    /// Where it listens on UDP.
+    pub collector: SocketAddr,
+    /// The number by which it tells its sources apart. Default 1.
+    pub agent: u32,
+}
+
 /// A set of listeners with an advertised address and a range of RTP ports: the carrier's network, the seats' network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -285,6 +296,7 @@ impl Default for Config {
             },
             limits: Limits { calls: 4_000, calls_per_s: 200, connections: 4_000, connections_per_address: 200 },
             input_log: InputLog { on: false, max_mb: 200, keep_days: 3 },
+            hep: None,
             networks: vec![Network::on("main", Listen::default())],
         }
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, DiskFull, Listen, Network, Overrides, Tls, TlsIdentity, outside, prompts_beside};
+use super::{Config, DiskFull, Hep, Listen, Network, Overrides, Tls, TlsIdentity, outside, prompts_beside};
 use crate::dialplan::report::{Report, Source};
 use crate::dialplan::table::{At, Reader, Table};
 use crate::sip::auth::Algorithm;
@@ -129,6 +129,7 @@ impl<'r, 'a> Reading<'r, 'a> {
         read_timers(&root, config);
         read_limits(&root, config);
         read_input_log(&root, config);
+        read_hep(&root, config);
         self.read_networks(&root, config);
         root.finish();
     }
@@ -274,6 +275,18 @@ fn read_limits(root: &Table<'_, '_>, config: &mut Config) {
     limits.connections = table.number_or("connections", 1..=100_000, limits.connections);
     limits.connections_per_address =
         table.number_or("connections_per_address", 1..=100_000, limits.connections_per_address);
+    table.finish();
+}
+
+fn read_hep(root: &Table<'_, '_>, config: &mut Config) {
+    let Some(table) = root.table("hep") else { return };
+    let agent = table.number_or("agent", 1..=u32::MAX, 1);
+    let hint = "address and port: \"192.0.2.7:9060\"";
+    if let Some(collector) = table.parsed("collector", hint, socket) {
+        config.hep = Some(Hep { collector: collector.value, agent });
+    } else if !table.has("collector") {
+        table.missing("collector", hint);
+    }
     table.finish();
 }
 

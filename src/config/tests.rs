@@ -61,6 +61,8 @@ session_expires_s = 900
 calls = 2000
 [input_log]
 on = true
+[hep]
+collector = "192.0.2.7:9060"
 [[network]]
 name = "carrier"
 udp = ["10.0.0.2:5060", "[2001:db8::2]:5060"]
@@ -78,6 +80,7 @@ dscp_media = 34
     assert_eq!(config.folders.prompts, Path::new("/etc/yihao/prompts"), "beside the plan");
     assert_eq!(config.folders.recordings, Path::new("/var/lib/yihao/recordings"));
     assert_eq!(config.recording.disk_full, DiskFull::Refuse);
+    assert_eq!(config.hep, Some(Hep { collector: "192.0.2.7:9060".parse().expect("an address"), agent: 1 }));
     assert_eq!((config.media.workers, config.timers.t1_ms, config.timers.t2_ms), (Some(3), 250, 4_000));
     let [carrier, seats] = config.networks.as_slice() else { panic!("two networks") };
     assert_eq!(carrier.advertised(false), Some("203.0.113.5".parse().expect("an address")));
@@ -93,6 +96,8 @@ fn each_mistake_is_shown_where_it_stands() {
         ("[http]\nlisten = \"0.0.0.0:8080\"", (2, 10), "there are no accounts yet"),
         ("[http]\nlisten = \"8080\"", (2, 10), "no address with a port"),
         ("[recording]\ndisk_full = \"stop\"", (2, 13), "continue"),
+        ("[hep]\nagent = 2", (1, 1), "collector"),
+        ("[hep]\ncollector = \"192.0.2.7\"", (2, 13), "no address with a port"),
         ("[media]\nworkers = 0", (2, 11), "use 1 to 128"),
         ("[timers]\nmin_se_s = 30", (2, 12), "use 90 to 3600"),
         ("[timers]\nmin_se_s = 900\nsession_expires_s = 600", (1, 1), "above session_expires_s"),

@@ -24,8 +24,8 @@ const ROWS: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the two talk.
 const TALK: Duration = Duration::from_secs(3);
-/// RTP ports of the two phones: below those of the exchange.
-const RTP: (u16, u16) = (18_000, 18_999);
+/// RTP ports of the two phones: the first range that the exchange does not use.
+const RTP: [(u16, u16); 3] = [(18_000, 18_999), (12_000, 12_999), (31_000, 31_999)];
 
 /// What the demonstration needs to know.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Demo {
     pub seat: SeatId,
     /// Its account.
     pub account: Account,
+    /// RTP ports of the two phones.
+    pub rtp: (u16, u16),
     /// WAV file that the caller speaks, if it is there.
     pub caller_voice: PathBuf,
     /// WAV file that the seat speaks, if it is there.
@@ -63,12 +65,17 @@ impl Demo {
         let Some(Service::Queue(service)) = line.phase_at(wall()).map(|p| &p.service) else { return None };
         let voice = |name: &str| config.folders.prompts.join("8k").join(format!("{name}.wav"));
         let password = secrets::readable_password(rand::random());
+        let is_free = |range: &(u16, u16)| {
+            config.networks.iter().all(|network| range.1 < network.rtp.first || network.rtp.last < range.0)
+        };
+        let rtp = RTP.into_iter().find(is_free)?;
         let demo = Self {
             exchange,
             trunk: address,
             line: line.number.clone(),
             seat: SeatId(plan.seats.keys().next_back()?.0 + 1),
             account: Account { realm: config.realm.clone(), password },
+            rtp,
             caller_voice: voice("music/waiting"),
             seat_voice: voice(&service.greeting.0),
         };
@@ -120,7 +127,7 @@ impl Demo {
             account,
             voice: voice.exists().then(|| voice.clone()),
             recordings: scratch.to_owned(),
-            rtp: RTP,
+            rtp: self.rtp,
             answers_after: Some(Duration::from_secs(1)),
         })
     }

@@ -1,10 +1,13 @@
 //! Each effect to its shell: the ledger first, then engine, sockets and askers, in order.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use crate::exchange::{Input, Output};
 use crate::media::engine as media;
 use crate::sip::endpoint;
 use crate::sip::flow::Transport;
 use crate::sip::transaction::{By, Transmit};
+use crate::sip::transport::hep::Seen;
 use crate::types::CallEvent;
 
 use super::metrics;
@@ -80,6 +83,7 @@ impl Control {
     }
 
     fn transmit(&mut self, transmit: Transmit, refused: &mut Vec<By>) {
+        self.copy_outgoing(&transmit);
         match transmit.hop.transport {
             Transport::Udp => {
                 let v6 = transmit.hop.remote.is_ipv6();
@@ -99,5 +103,17 @@ impl Control {
             // Browsers come later; nothing can have come from there.
             Transport::Ws | Transport::Wss => refused.push(transmit.by),
         }
+    }
+
+    /// A stream's own port is not known here: its copies name the network's datagram socket as their source.
+    fn copy_outgoing(&mut self, transmit: &Transmit) {
+        let Some(hep) = &mut self.hep else { return };
+        let (hop, to) = (&transmit.hop, transmit.hop.remote);
+        let local = |s: &&super::run::Socket| s.udp.network() == hop.network && s.udp.local().is_ipv6() == to.is_ipv6();
+        let nowhere = || {
+            SocketAddr::new(if to.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }, 0)
+        };
+        let from = self.udp.iter().find(local).map_or_else(nowhere, |s| s.udp.local());
+        hep.copy(&Seen { at: self.clock.now().wall, transport: hop.transport, from, to, message: &transmit.bytes });
     }
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token, Waker};
-use rand::RngCore;
 
 use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Plan, Trunk, TrunkRegister};
 use crate::media::engine::prompt::Prompts;
@@ -204,8 +203,6 @@ impl Desk {
         }];
         let (engine, ports) = Engine::start(engine)?;
         let ids = IdBase { node: 0, epoch_s: u32::try_from(wall().0 / 1_000).unwrap_or(u32::MAX) };
-        let mut seed = [0; 32];
-        rand::rng().fill_bytes(&mut seed);
         let (plan, secrets) = little_plan(&config)?;
         let endpoint_config = endpoint::Config {
             networks: vec![Network {
@@ -216,8 +213,14 @@ impl Desk {
             }],
             ..endpoint::Config::default()
         };
-        let endpoint =
-            Endpoint::new(endpoint_config, Arc::new(plan), secrets, PortPool::new(ports), ids.legs_of_endpoint(), seed);
+        let endpoint = Endpoint::new(
+            endpoint_config,
+            Arc::new(plan),
+            secrets,
+            PortPool::new(ports),
+            ids.legs_of_endpoint(),
+            rand::random(),
+        );
         Ok(Self {
             config,
             poll,

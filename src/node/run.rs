@@ -17,7 +17,9 @@ use crate::center::{self, Reply};
 use crate::exchange::{Exchange, Input, Output};
 use crate::media::engine::{self, Engine};
 use crate::sip::endpoint;
+use crate::sip::flow::Flow;
 use crate::sip::transport::certificate::Certificate;
+use crate::sip::transport::hep::{Hep, Seen};
 use crate::sip::transport::stream::{self, Inbox, Streams};
 use crate::sip::transport::udp::Udp;
 use crate::store::ledger::Ledger;
@@ -51,6 +53,10 @@ pub(super) struct Control {
     pub(super) exchange: Exchange,
     /// The log of inputs, where it is asked for.
     pub(super) inputs: Option<InputLog>,
+    /// The collector of captures, where there is one.
+    pub(super) hep: Option<Hep>,
+    /// Kept, because looking a metric up costs more than counting it.
+    pub(super) turn_time: ::metrics::Histogram,
     pub(super) ledger: Ledger,
     pub(super) requests: mpsc::Receiver<CoreRequest>,
     pub(super) resolved: Receiver<endpoint::Input>,
@@ -112,6 +118,7 @@ impl Control {
 
     /// Everything that has come, once; then all effects.
     fn turn(&mut self, events: &Events) {
+        let begin = self.clock.now().mono;
         for index in 0..self.udp.len() {
             if events.iter().any(|e| e.token() == Token(index + 1)) || self.udp[index].has_more {
                 self.receive(index);
@@ -119,6 +126,9 @@ impl Control {
         }
         for _ in 0..STREAM_BATCH {
             let Some(event) = self.inbox.try_recv() else { break };
+            if let (Some(hep), stream::Event::Message { flow, bytes }) = (&mut self.hep, &event) {
+                copy_incoming(hep, self.clock.now(), flow, bytes);
+            }
             self.feed(Input::Sip(from_stream(event)));
         }
         self.engine.events(&mut self.media_events);
@@ -147,7 +157,11 @@ impl Control {
             self.watch_disk(now);
             self.ledger.retry();
             metrics::record(&self.exchange, &self.trunk_names, self.admitted, now);
+            if let Some(hep) = &self.hep {
+                ::metrics::counter!("yihao_capture_lost_total").absolute(hep.lost());
+            }
         }
+        self.turn_time.record(self.clock.now().mono.since(begin));
     }
 
     fn watch_disk(&mut self, now: Now) {
@@ -158,7 +172,11 @@ impl Control {
 
     fn receive(&mut self, index: usize) {
         let (clock, exchange, inputs, out) = (self.clock, &mut self.exchange, &mut self.inputs, &mut self.out);
+        let hep = &mut self.hep;
         let read = self.udp[index].udp.receive(|flow, bytes| {
+            if let Some(hep) = hep {
+                copy_incoming(hep, clock.now(), &flow, bytes);
+            }
             let bytes = Bytes::copy_from_slice(bytes);
             apply(exchange, inputs, clock.now(), Input::Sip(endpoint::Input::Message { flow, bytes }), out);
         });
@@ -300,6 +318,10 @@ fn apply(exchange: &mut Exchange, inputs: &mut Option<InputLog>, at: Now, input:
     let before = out.len();
     exchange.handle(at, input, out);
     log.outcome(&out[before..]);
+}
+
+fn copy_incoming(hep: &mut Hep, now: Now, flow: &Flow, message: &[u8]) {
+    hep.copy(&Seen { at: now.wall, transport: flow.transport, from: flow.remote, to: flow.local, message });
 }
 
 fn from_stream(event: stream::Event) -> endpoint::Input {

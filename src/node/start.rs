@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mio::{Interest, Poll, Token, Waker};
-use rand::RngCore;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -30,6 +29,7 @@ use crate::sip::endpoint::{self, Endpoint, Named};
 use crate::sip::flow::Transport;
 use crate::sip::message::Uri;
 use crate::sip::transport::certificate::{self, Certificate};
+use crate::sip::transport::hep::Hep;
 use crate::sip::transport::stream::{self, Inbox, Listen, Streams};
 use crate::sip::transport::udp::Udp;
 use crate::store::{self, Store};
@@ -94,7 +94,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
             .context("a datagram socket cannot be watched")?;
     }
 
-    let token = api::Token::new(random());
+    let token = api::Token::new(rand::random());
     let token_file = config.folders.var.join("token");
     token.save(&token_file).with_context(|| format!("{} cannot be written", token_file.display()))?;
     let http = api::bind(&api::Config { listen: config.http.listen, ..api::Config::default() })?;
@@ -118,6 +118,8 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         engine,
         exchange: Exchange::new(endpoint, center),
         inputs,
+        hep: open_hep(config)?,
+        turn_time: metrics::histogram!("yihao_loop_turn_seconds"),
         ledger,
         requests,
         resolved,
@@ -162,12 +164,6 @@ fn make_folder(path: &Path) -> Result<()> {
         .mode(0o700)
         .create(path)
         .with_context(|| format!("the folder {} cannot be made; choose another with --var", path.display()))
-}
-
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    rand::rng().fill_bytes(&mut bytes);
-    bytes
 }
 
 fn start_engine(config: &Config, plan: &Plan, wake: &Wake) -> Result<(Engine, Vec<MediaPort>)> {
@@ -298,8 +294,16 @@ fn header(
         trunks: plan.trunks.iter().map(|t| t.name.clone()).filter(|n| secrets.trunks.contains_key(n)).collect(),
         ports: ports.iter().map(|p| (p.network.0, p.worker, p.port, p.v6)).collect(),
         ids,
-        seed: random(),
+        seed: rand::random(),
     })
+}
+
+/// Prepares copies of messages where the configuration names a collector.
+fn open_hep(config: &Config) -> Result<Option<Hep>> {
+    let Some(hep) = &config.hep else { return Ok(None) };
+    let made = Hep::new(hep.collector, hep.agent);
+    made.map(Some)
+        .with_context(|| format!("the collector of captures at {} cannot be reached from here", hep.collector))
 }
 
 /// Begins the log of inputs where the configuration asks for one.

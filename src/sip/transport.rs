@@ -4,6 +4,7 @@
 //! read in headers only so far.
 
 pub mod certificate;
+pub mod hep;
 pub mod socket;
 pub mod stream;
 pub mod udp;
