@@ -1,7 +1,7 @@
 //! The log of the loop's inputs: what came from outside, with all that is needed to run the exchange again exactly.
 //!
-//! Off by default, since it holds numbers and what seats' phones prove themselves with: files have mode 0600 and old runs
-//! are removed. A run is a chain of files, each a journal that begins with the same header; a run that has reached its
+//! Off by default, since it holds numbers: files have mode 0600 and old runs are removed. Passwords, their hashes, proofs and
+//! keys are masked (`mask`). A run is a chain of files, each a journal that begins with the same header; a run that has reached its
 //! bound is logged no further, because its end is worth nothing without its beginning. Knows no socket and decides nothing.
 
 use std::borrow::Cow;
@@ -24,8 +24,12 @@ use crate::sip::auth::Credentials;
 use crate::sip::endpoint::{self, Endpoint};
 use crate::types::{IdBase, MediaPort, NetworkId, Now, SeatId};
 
+mod mask;
+
+pub use mask::Mask;
+
 /// What such a file begins with.
-pub const KIND: Kind = Kind { magic: *b"YHIN", version: 1 };
+pub const KIND: Kind = Kind { magic: *b"YHIN", version: 2 };
 /// Ending of the files.
 pub const ENDING: &str = "inputs";
 
@@ -40,7 +44,7 @@ pub struct Header {
     pub endpoint: endpoint::Config,
     /// Bounds of the center.
     pub center: center::Config,
-    /// HA1 of the seats, so that the phones' proofs come out the same.
+    /// For which algorithms each seat has an HA1; the log's proofs are those of stand-ins.
     pub seats: Vec<SeatProof>,
     /// Names of trunks that have a password. The password itself is not kept: what it proves is left out of the digest.
     pub trunks: Vec<String>,
@@ -48,7 +52,7 @@ pub struct Header {
     pub ports: Vec<(u8, u8, u16, bool)>,
     /// Where live ids began.
     pub ids: IdBase,
-    /// Seed of all random values.
+    /// Seed of all random values but the keys of streams, which are left out of the digest.
     pub seed: [u8; 32],
 }
 
@@ -61,28 +65,22 @@ pub struct PlanText {
     pub text: String,
 }
 
-/// What a seat's phone proves itself with. `Debug` hides it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Which proofs of a seat's phone are understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeatProof {
     seat: SeatId,
-    md5: Option<String>,
-    sha256: Option<String>,
-}
-
-impl fmt::Debug for SeatProof {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SeatProof({})", self.seat)
-    }
+    md5: bool,
+    sha256: bool,
 }
 
 impl SeatProof {
     /// Of the stored hashes of a seat.
     pub fn new(seat: SeatId, credentials: &Credentials) -> Self {
-        Self {
-            seat,
-            md5: credentials.ha1_md5.map(|bytes| hex(&bytes)),
-            sha256: credentials.ha1_sha256.map(|bytes| hex(&bytes)),
-        }
+        Self { seat, md5: credentials.ha1_md5.is_some(), sha256: credentials.ha1_sha256.is_some() }
+    }
+
+    fn stand_in(self, realm: &str) -> Credentials {
+        Credentials::stand_in(&self.seat.0.to_string(), realm, self.md5, self.sha256)
     }
 }
 
@@ -116,17 +114,22 @@ pub enum RebuildError {
     /// The plan in it has mistakes for this version of the program.
     #[error("the plan in the log is not understood: {0}")]
     Plan(String),
-    /// The stored hash of a seat is damaged.
-    #[error("the stored hash of seat {0} is damaged")]
-    Seat(SeatId),
 }
 
 impl Header {
-    /// An exchange as it was when the log began.
+    /// An exchange as it was when the log began, but for its secrets: stand-ins prove the same.
     ///
     /// # Errors
-    /// [`RebuildError`] when the header cannot be understood.
+    /// [`RebuildError`] when the plan cannot be understood.
     pub fn build(&self) -> Result<Exchange, RebuildError> {
+        self.build_with(self.stand_ins())
+    }
+
+    /// The same with given secrets.
+    ///
+    /// # Errors
+    /// [`RebuildError`] when the plan cannot be understood.
+    pub fn build_with(&self, secrets: endpoint::Secrets) -> Result<Exchange, RebuildError> {
         let plan = self.plan.read()?;
         let ports = self.ports.iter().map(|&(network, worker, port, v6)| MediaPort {
             network: NetworkId(network),
@@ -137,27 +140,19 @@ impl Header {
         let endpoint = Endpoint::new(
             self.endpoint.clone(),
             Arc::clone(&plan),
-            self.secrets()?,
+            secrets,
             PortPool::new(ports),
             self.ids.legs_of_endpoint(),
-            self.seed,
+            endpoint::Seeds { wire: self.seed, keys: [0; 32] },
         );
         Ok(Exchange::new(endpoint, Center::new(plan, self.center.clone(), self.ids)))
     }
 
-    /// The seats' proofs, and stand-ins for the trunks' passwords.
-    ///
-    /// # Errors
-    /// [`RebuildError::Seat`] when a hash is damaged.
-    pub fn secrets(&self) -> Result<endpoint::Secrets, RebuildError> {
-        let mut secrets = endpoint::Secrets::default();
-        for proof in &self.seats {
-            let credentials = Credentials::from_hex(proof.md5.as_deref(), proof.sha256.as_deref())
-                .map_err(|_| RebuildError::Seat(proof.seat))?;
-            secrets.seats.insert(proof.seat, credentials);
-        }
-        secrets.trunks.extend(self.trunks.iter().map(|name| (name.clone(), "not kept".to_owned())));
-        Ok(secrets)
+    /// What stands in for the seats' accounts and the trunks' passwords.
+    pub fn stand_ins(&self) -> endpoint::Secrets {
+        let seats = self.seats.iter().map(|proof| (proof.seat, proof.stand_in(&self.endpoint.realm)));
+        let trunks = self.trunks.iter().map(|name| (name.clone(), "not kept".to_owned()));
+        endpoint::Secrets { seats: seats.collect(), trunks: trunks.collect() }
     }
 }
 
@@ -187,7 +182,7 @@ pub fn play(
 ) -> Result<(), RebuildError> {
     match entry {
         Entry::Input(input) => exchange.handle(at, input.into_owned(), out),
-        Entry::Plan(text) => exchange.set_plan(at, &text.read()?, header.secrets()?, out),
+        Entry::Plan(text) => exchange.set_plan(at, &text.read()?, header.stand_ins(), out),
         Entry::Unregister => exchange.unregister(at, out),
         Entry::EndAll => exchange.end_all(at, out),
     }
@@ -199,7 +194,7 @@ pub fn play(
 pub struct Digest(crc32fast::Hasher);
 
 impl Digest {
-    /// Takes more outputs in. Proofs of our own are left out: they are made of passwords that the log does not hold.
+    /// Takes more outputs in. Proofs and keys of our own are left out: the log does not hold what they are made of.
     pub fn take(&mut self, outputs: &[Output]) {
         for output in outputs {
             let Output::Send(transmit) = output else {
@@ -208,9 +203,12 @@ impl Digest {
                 continue;
             };
             let _always = write!(self, "{:?}", transmit.hop);
-            let is_proof =
-                |line: &&[u8]| line.starts_with(b"Authorization:") || line.starts_with(b"Proxy-Authorization:");
-            for line in transmit.bytes.split(|byte| *byte == b'\n').filter(|line| !is_proof(line)) {
+            let is_secret = |line: &&[u8]| {
+                [&b"Authorization:"[..], b"Proxy-Authorization:", b"a=crypto:"]
+                    .iter()
+                    .any(|with| line.starts_with(with))
+            };
+            for line in transmit.bytes.split(|byte| *byte == b'\n').filter(|line| !is_secret(line)) {
                 self.0.update(line);
             }
         }
@@ -253,6 +251,7 @@ pub struct InputLog {
     folder: PathBuf,
     run: String,
     header: Header,
+    mask: Mask,
     limits: Limits,
     digest: Digest,
     file: Option<Writer<BufWriter<File>>>,
@@ -265,13 +264,14 @@ impl InputLog {
     ///
     /// # Errors
     /// What the disk reports.
-    pub fn create(folder: &Path, run: &str, header: Header, limits: Limits) -> io::Result<Self> {
+    pub fn create(folder: &Path, run: &str, header: Header, mask: Mask, limits: Limits) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         remove_old(folder, run, limits)?;
         let mut log = Self {
             folder: folder.to_owned(),
             run: run.to_owned(),
             header: Header { segment: 0, ..header },
+            mask,
             limits,
             digest: Digest::default(),
             file: None,
@@ -287,6 +287,7 @@ impl InputLog {
         if self.file.is_none() {
             return;
         }
+        let entry = self.mask.entry(entry);
         if let Err(error) = self.write(&Record { at, before: self.digest.value(), entry }) {
             tracing::error!(%error, "the log of inputs cannot be written and ends here");
             self.file = None;
@@ -373,10 +374,6 @@ fn remove_old(folder: &Path, run: &str, limits: Limits) -> io::Result<()> {
         fs::remove_file(path)?;
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Plan, Trunk, TrunkRegister
 use crate::media::engine::prompt::Prompts;
 use crate::media::engine::{Command, Engine, EngineConfig, Event as MediaEvent, NetworkPorts};
 use crate::media::ports::PortPool;
-use crate::sip::endpoint::{self, Endpoint, Input, Network, Output, Secrets};
+use crate::sip::endpoint::{self, Endpoint, Input, Network, Output, Secrets, Seeds};
 use crate::sip::flow::Transport;
 use crate::sip::message::Message;
 use crate::sip::transport::udp::Udp;
@@ -219,7 +219,7 @@ impl Desk {
             secrets,
             PortPool::new(ports),
             ids.legs_of_endpoint(),
-            rand::random(),
+            Seeds { wire: rand::random(), keys: rand::random() },
         );
         Ok(Self {
             config,

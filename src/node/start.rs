@@ -37,7 +37,7 @@ use crate::types::{IdBase, MediaPort, NetworkId, Now};
 
 use super::Running;
 use super::clock::{self, Clock};
-use super::input_log::{Header, InputLog, Limits, PlanText, SeatProof};
+use super::input_log::{Header, InputLog, Limits, Mask, PlanText, SeatProof};
 use super::run::{Control, Socket, WAKE};
 
 /// Signals and watchers that may wait for the next turn of the loop.
@@ -101,7 +101,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
     let http_at = http.local_addr().context("the HTTP listener has no address")?;
 
     let header = header(config, &plan, secrets, &listeners, &ports, ids)?;
-    let inputs = open_input_log(config, &header, epoch_s)?;
+    let inputs = open_input_log(config, &header, secrets, epoch_s)?;
     let endpoint = make_endpoint(&header, &plan, secrets, ports);
     let center = Center::new(Arc::clone(&plan), header.center, ids);
     let (signals, signals_in) = sync_channel(SIGNALS);
@@ -307,7 +307,7 @@ fn open_hep(config: &Config) -> Result<Option<Hep>> {
 }
 
 /// Begins the log of inputs where the configuration asks for one.
-fn open_input_log(config: &Config, header: &Header, epoch_s: u32) -> Result<Option<InputLog>> {
+fn open_input_log(config: &Config, header: &Header, secrets: &Secrets, epoch_s: u32) -> Result<Option<InputLog>> {
     if !config.input_log.on {
         return Ok(None);
     }
@@ -319,7 +319,8 @@ fn open_input_log(config: &Config, header: &Header, epoch_s: u32) -> Result<Opti
     };
     let folder = config.folders.captures();
     make_folder(&folder)?;
-    let log = InputLog::create(&folder, &epoch_s.to_string(), header.clone(), limits);
+    let mask = Mask::new(&header.endpoint.realm, &secrets.seats, &rand::random());
+    let log = InputLog::create(&folder, &epoch_s.to_string(), header.clone(), mask, limits);
     log.map(Some).with_context(|| format!("the log of inputs in {} cannot be written", folder.display()))
 }
 
@@ -329,7 +330,8 @@ fn make_endpoint(header: &Header, plan: &Arc<Plan>, secrets: &Secrets, ports: Ve
         trunks: secrets.trunks.iter().map(|(name, p)| (name.clone(), p.reveal().to_owned())).collect(),
     };
     let ids = header.ids.legs_of_endpoint();
-    Endpoint::new(header.endpoint.clone(), Arc::clone(plan), secrets, PortPool::new(ports), ids, header.seed)
+    let seeds = endpoint::Seeds { wire: header.seed, keys: rand::random() };
+    Endpoint::new(header.endpoint.clone(), Arc::clone(plan), secrets, PortPool::new(ports), ids, seeds)
 }
 
 /// A call of two legs leaves three transactions that linger for 32 s and one for 5 s (RFC 3261 17, RFC 6026), 101 seconds

@@ -8,9 +8,11 @@ mod client;
 mod digest;
 mod nonce;
 mod server;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 
 pub use client::{Client, ClientError, Secret, Side};
 pub use digest::{Algorithm, Credentials, CredentialsError};
 pub use server::{Guard, Request, Settings, Verdict};
+pub use stand_in::{blank, keepable};

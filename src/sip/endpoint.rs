@@ -38,7 +38,7 @@ use crate::sip::transaction::{self, By, ClientId, Event, ServerId, Timers, Trans
 use crate::sip::trunk::Trunks;
 use crate::types::{CallId, Cause, LegCommand, LegEvent, LegId, LegIds, Mono, Now, TrunkId};
 
-pub use io::{Config, Input, Left, Named, Network, Output, Refused, Secrets};
+pub use io::{Config, Input, Left, Named, Network, Output, Refused, Secrets, Seeds};
 
 use leg::{DialogKey, Ghost, Leg, Purpose};
 use random::Random;
@@ -51,6 +51,8 @@ pub struct Endpoint {
     secrets: Secrets,
     sites: Sites,
     random: Random,
+    /// Keys of streams come from here, so that a replay without them draws the same of all else.
+    keys: Random,
     transactions: Transactions,
     registrar: Registrar,
     trunks: Trunks,
@@ -84,16 +86,9 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint without legs. `ports` are bound already; `seed` makes all its random values.
-    pub fn new(
-        config: Config,
-        plan: Arc<Plan>,
-        secrets: Secrets,
-        ports: PortPool,
-        ids: LegIds,
-        seed: [u8; 32],
-    ) -> Self {
-        let mut random = Random::new(seed);
+    /// An endpoint without legs. `ports` are bound already; `seeds` make all its random values.
+    pub fn new(config: Config, plan: Arc<Plan>, secrets: Secrets, ports: PortPool, ids: LegIds, seeds: Seeds) -> Self {
+        let mut random = Random::new(seeds.wire);
         let timers = Timers { t1: config.t1, t2: config.t2, t4: config.t4 };
         let trunks = Trunks::new(&plan.trunks, &|name| config.network(name), &secrets.trunks);
         let settings =
@@ -125,6 +120,7 @@ impl Endpoint {
             rate: admit::Rate::default(),
             transmits: Vec::new(),
             random,
+            keys: Random::new(seeds.keys),
             config,
             plan,
             secrets,

@@ -10,6 +10,7 @@ mod books;
 mod crash;
 mod in_call;
 mod networks;
+mod replay;
 mod rig;
 mod rig_check;
 mod seats;

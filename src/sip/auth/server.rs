@@ -149,25 +149,14 @@ impl Guard {
 
     /// The credentials for this realm, the strongest of them.
     fn ours<'a>(&self, headers: &'a [AuthHeader]) -> Option<&'a AuthHeader> {
-        let is_ours = |h: &&AuthHeader| {
-            h.scheme.eq_ignore_ascii_case("Digest") && h.get("realm") == Some(self.settings.realm.as_str())
-        };
         let strength = |h: &&AuthHeader| h.get("algorithm").and_then(Algorithm::parse);
-        headers.iter().take(MAX_HEADERS).filter(is_ours).max_by_key(strength)
+        let ours = headers.iter().filter(|h| is_of_realm(h, &self.settings.realm));
+        ours.take(MAX_HEADERS).max_by_key(strength)
     }
 
     fn is_response(&self, request: &Request<'_>, claim: &Claim<'_>, ha1: &Hex) -> bool {
-        let sum = Sum {
-            algorithm: claim.algorithm,
-            method: request.method,
-            uri: claim.uri,
-            body: request.body,
-            nonce: claim.nonce,
-            nc: claim.nc,
-            cnonce: claim.cnonce,
-            qop: claim.qop,
-        };
-        self.key.same(sum.response(ha1).bytes(), claim.response.to_ascii_lowercase().as_bytes())
+        let right = claim.response_of(request, ha1);
+        self.key.same(right.bytes(), claim.response.to_ascii_lowercase().as_bytes())
     }
 
     fn is_young(&self, now: Mono, made: Mono) -> bool {
@@ -175,13 +164,18 @@ impl Guard {
     }
 }
 
+/// Whether a credentials header is for this realm's digest.
+pub(super) fn is_of_realm(header: &AuthHeader, realm: &str) -> bool {
+    header.scheme.eq_ignore_ascii_case("Digest") && header.get("realm") == Some(realm)
+}
+
 /// The fields of a credentials header.
-struct Claim<'a> {
-    user: &'a str,
+pub(super) struct Claim<'a> {
+    pub(super) user: &'a str,
     nonce: &'a str,
     uri: &'a str,
-    response: &'a str,
-    algorithm: Algorithm,
+    pub(super) response: &'a str,
+    pub(super) algorithm: Algorithm,
     qop: Qop,
     nc: &'a str,
     count: Option<u32>,
@@ -189,7 +183,7 @@ struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    fn read(header: &'a AuthHeader) -> Result<Claim<'a>, &'static str> {
+    pub(super) fn read(header: &'a AuthHeader) -> Result<Claim<'a>, &'static str> {
         let field = |name: &str, missing: &'static str| header.get(name).ok_or(missing).and_then(bounded);
         let algorithm = match header.get("algorithm").map(Algorithm::parse) {
             None => Algorithm::Md5,
@@ -217,6 +211,21 @@ impl<'a> Claim<'a> {
             nc,
             cnonce,
         })
+    }
+
+    /// The response that would be right for it.
+    pub(super) fn response_of(&self, request: &Request<'_>, ha1: &Hex) -> Hex {
+        let sum = Sum {
+            algorithm: self.algorithm,
+            method: request.method,
+            uri: self.uri,
+            body: request.body,
+            nonce: self.nonce,
+            nc: self.nc,
+            cnonce: self.cnonce,
+            qop: self.qop,
+        };
+        sum.response(ha1)
     }
 }
 

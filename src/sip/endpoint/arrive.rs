@@ -227,7 +227,7 @@ impl Endpoint {
     pub(super) fn new_audio(&mut self, port: MediaPort, flow: &Flow, party: Origin) -> Audio {
         let site = self.sites.find(flow.network, flow.transport, flow.remote.ip());
         let address = site.map_or_else(|| flow.local.ip(), |s| s.media);
-        let keys = flow.transport.is_secure().then(|| self.random.bytes());
+        let keys = flow.transport.is_secure().then(|| self.keys.bytes());
         let may_latch = matches!(party, Origin::Seat(_));
         // An NTP-like number is recommended for o= (RFC 4566 5.2); 31 random bits are as unique and fit every parser.
         Audio::new(port, address, u64::from(self.random.small()), may_latch, keys)

@@ -103,6 +103,21 @@ pub struct Secrets {
     pub trunks: BTreeMap<String, String>,
 }
 
+/// Random bytes of a start, of which the endpoint makes all that nobody may foresee. `Debug` hides them.
+#[derive(Clone)]
+pub struct Seeds {
+    /// Of tags, branches, Call-IDs, nonces and waits. A log of inputs holds it.
+    pub wire: [u8; 32],
+    /// Of the keys of streams (SDES); apart, so that no log needs to hold it.
+    pub keys: [u8; 32],
+}
+
+impl std::fmt::Debug for Seeds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seeds(hidden)")
+    }
+}
+
 /// Everything from outside that concerns SIP.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input {

@@ -1,5 +1,7 @@
 //! Challenges and credentials: a scheme and a comma list of parameters (RFC 3261 20.7, 20.27, 20.28, 20.44).
 
+use std::ops::Range;
+
 use super::{HeaderError, HeaderValue, scan, text};
 
 /// Value of WWW-Authenticate, Authorization and their proxy forms. What the parameters mean is not known here.
@@ -52,6 +54,17 @@ impl AuthHeader {
     /// Names and values in order, values without quotes and escapes.
     pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
         self.params.iter().map(|param| (param.name.as_str(), param.value.as_str()))
+    }
+
+    /// Where the value of a parameter stands in the bytes of a header, with its quotes. Names have no case.
+    pub fn place_of(header: &[u8], name: &str) -> Option<Range<usize>> {
+        let (_, rest) = scan::first_word(header);
+        let of_name = |param| {
+            let (found, value) = scan::split_once(param, b'=')?;
+            scan::trim(found).eq_ignore_ascii_case(name.as_bytes()).then(|| scan::trim(value))
+        };
+        let place = scan::Span::of(scan::Elements::new(rest).find_map(of_name)?, header);
+        (!place.is_empty()).then(|| place.start.into()..place.end.into())
     }
 
     /// Reads the value of one header line.

@@ -143,8 +143,9 @@ impl Machine {
         let plan = Arc::new(plan(carrier, phones)?);
         // Ports rest a second: so many are given back in one by a fast machine.
         let ports = PortPool::new((0..32_000).map(port));
+        let seeds = endpoint::Seeds { wire: [7; 32], keys: [8; 32] };
         let mut endpoint =
-            Endpoint::new(config, plan, endpoint::Secrets::default(), ports, ids.legs_of_endpoint(), [7; 32]);
+            Endpoint::new(config, plan, endpoint::Secrets::default(), ports, ids.legs_of_endpoint(), seeds);
         let mut out = Vec::new();
         endpoint.handle(Now::default(), Input::Begin, &mut out);
         out.clear();

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Plan, Seat, Trunk, TrunkGroup};
 use crate::media::ports::PortPool;
 use crate::sip::auth::{self, Credentials};
-use crate::sip::endpoint::{Config, Endpoint, Input, Network, Output, Refused, Secrets};
+use crate::sip::endpoint::{Config, Endpoint, Input, Network, Output, Refused, Secrets, Seeds};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::{HeaderValue, Message};
 use crate::sip::transaction::{By, Transmit};
@@ -105,8 +105,8 @@ impl Setup {
             })
         });
         let ids = IdBase { node: 0, epoch_s: 1 }.legs_of_endpoint();
-        let endpoint =
-            Endpoint::new(self.config, Arc::new(self.plan), self.secrets, PortPool::new(ports), ids, [7; 32]);
+        let seeds = Seeds { wire: [7; 32], keys: [8; 32] };
+        let endpoint = Endpoint::new(self.config, Arc::new(self.plan), self.secrets, PortPool::new(ports), ids, seeds);
         let mut rig = Rig {
             endpoint,
             now: Now { mono: Mono(100_000_000_000), wall: Wall(1_795_000_000_000) },

@@ -17,14 +17,15 @@ pub(crate) struct Baresip {
 }
 
 impl Baresip {
-    /// Registers as a seat and answers every call with a tone.
+    /// Registers as a seat and answers every call with a tone. Over TLS it wants SRTP, with keys of SDES.
     pub(crate) fn seat(site: &Site, number: u32, host: u8, transport: &str, tone: &Path) -> Self {
         let folder = site.file(&format!("baresip-{number}"));
         fs::create_dir_all(&folder).unwrap();
         let local = SocketAddr::new(site.street.at(host), 5060);
+        let (exchange, secure) =
+            if transport == "tls" { (site.sip_tls(), ";mediaenc=srtp-mand") } else { (site.sip(), "") };
         let account = format!(
-            "<sip:{number}@{};transport={transport}>;auth_pass={};answermode=auto;regint=120;audio_codecs=PCMA\n",
-            site.sip(),
+            "<sip:{number}@{exchange};transport={transport}>;auth_pass={};answermode=auto;regint=120;audio_codecs=PCMA{secure}\n",
             password(number)
         );
         fs::write(folder.join("accounts"), account).unwrap();
@@ -63,7 +64,7 @@ fn config(local: SocketAddr, tone: &Path, folder: &Path) -> String {
          audio_player aubridge,heard\naudio_source aufile,{}\naudio_alert aubridge,alert\n\
          ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
          module_path /usr/lib/baresip/modules\n\
-         module stdio.so\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {}\n\
+         module stdio.so\nmodule g711.so\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {}\n\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n",
         tone.display(),
         folder.display()

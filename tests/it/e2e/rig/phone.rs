@@ -6,6 +6,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::process::{Process, tail};
@@ -143,6 +144,11 @@ impl Phone {
     /// `kill -9`: no unregistration, no BYE.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Stops in the middle of everything (SIGSTOP): sends nothing and answers nothing, and nobody is told.
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::SIGSTOP);
     }
 
     /// Everything that it sent and received so far.

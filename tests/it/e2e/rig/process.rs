@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+
 use super::until;
 
 /// A running program; killed when dropped.
@@ -52,10 +55,11 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Asks it to end (SIGTERM).
-    pub(crate) fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        // It may have ended by itself.
+        let _gone = signal::kill(pid, signal);
     }
 
     /// The end of its output.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::process::Process;
@@ -47,7 +48,7 @@ impl Server {
 
     /// Asks it to end (SIGTERM); how it ended, if it did in time.
     pub(crate) fn stop(&mut self, limit: Duration) -> Option<ExitStatus> {
-        self.process.terminate();
+        self.process.signal(Signal::SIGTERM);
         let end = Instant::now() + limit;
         while Instant::now() < end {
             if let Some(status) = self.process.ended() {
@@ -56,6 +57,11 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         None
+    }
+
+    /// Has certificates read again (SIGHUP).
+    pub(crate) fn reload(&self) {
+        self.process.signal(Signal::SIGHUP);
     }
 
     /// Starts again on the same folder.
@@ -192,6 +198,6 @@ fn launch(site: &Site) -> Process {
 }
 
 /// The binary under test; `YIHAO_BINARY` names another one, a release build for example.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     std::env::var_os("YIHAO_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_yihao")), PathBuf::from)
 }

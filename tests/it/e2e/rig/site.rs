@@ -68,6 +68,10 @@ pub(crate) struct Site {
     pub(crate) min_free_mb: u32,
     /// What a full disk does.
     pub(crate) disk_full: &'static str,
+    /// Lines of `[media]`.
+    pub(crate) media: &'static str,
+    /// Whether inputs are logged for a replay.
+    pub(crate) input_log: bool,
     /// Lines of `[tls]`, with their heading.
     pub(crate) tls: String,
     /// More lines for the first trunk, instead of its sources.
@@ -101,6 +105,8 @@ impl Site {
             timers: String::new(),
             min_free_mb: 10,
             disk_full: "continue",
+            media: "",
+            input_log: false,
             tls: String::new(),
             first_trunk: None,
             secrets: String::new(),
@@ -133,6 +139,11 @@ impl Site {
         self.networks[0].listen
     }
 
+    /// The same over TLS.
+    pub(crate) fn sip_tls(&self) -> SocketAddr {
+        SocketAddr::new(self.sip().ip(), self.sip().port() + 1)
+    }
+
     /// Address of the HTTP API.
     pub(crate) fn http(&self) -> SocketAddr {
         SocketAddr::new(self.street.at(1), 8080)
@@ -162,13 +173,16 @@ impl Site {
         let mut text = format!(
             "realm = {REALM:?}\ndigest = {:?}\nplan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n\
              [folders]\nvar = \"var\"\nprompts = {:?}\n\
-             [http]\nlisten = \"{}\"\n[recording]\nmin_free_mb = {}\ndisk_full = {:?}\n[timers]\n{}\n{}\n",
+             [http]\nlisten = \"{}\"\n[recording]\nmin_free_mb = {}\ndisk_full = {:?}\n[timers]\n{}\n\
+             [media]\n{}\n[input_log]\non = {}\n{}\n",
             self.digest,
             prompts,
             self.http(),
             self.min_free_mb,
             self.disk_full,
             self.timers,
+            self.media,
+            self.input_log,
             self.tls
         );
         for network in &self.networks {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use yihao::center;
-use yihao::node::input_log::{Header, PlanText, SeatProof};
+use yihao::node::input_log::{Header, Mask, PlanText, SeatProof};
 use yihao::sip::auth::Credentials;
-use yihao::sip::endpoint::{Config, Network};
+use yihao::sip::endpoint::{Config, Network, Secrets};
 use yihao::sip::flow::Transport;
 use yihao::types::{IdBase, Mono, NetworkId, Now, SeatId, Wall};
 
@@ -121,6 +121,17 @@ fn plan() -> String {
     text
 }
 
+/// What the phones prove themselves with.
+pub(crate) fn secrets() -> Secrets {
+    let account = |seat: u32| Credentials::from_password(&seat.to_string(), REALM, &password(seat));
+    Secrets { seats: SEATS.into_iter().map(|seat| (SeatId(seat), account(seat))).collect(), ..Secrets::default() }
+}
+
+/// Makes a log without them.
+pub(crate) fn mask() -> Mask {
+    Mask::new(REALM, &secrets().seats, &[1; 32])
+}
+
 /// All that the exchange of a seed is made of.
 pub(crate) fn header(dice: &mut Dice) -> Header {
     let network = |name: &str, at: SocketAddr| Network {
@@ -136,10 +147,6 @@ pub(crate) fn header(dice: &mut Dice) -> Header {
         no_response: Duration::from_secs(4),
         ..Config::default()
     };
-    let proof = |seat: u32| {
-        let stored = Credentials::from_password(&seat.to_string(), REALM, &password(seat));
-        SeatProof::new(SeatId(seat), &stored)
-    };
     // Few pairs on the first worker, so that legs of one call land on two and one of them moves.
     let ports = (0..80_u16).map(|n| {
         let first = if n < 40 { 20 } else { 2 };
@@ -150,7 +157,7 @@ pub(crate) fn header(dice: &mut Dice) -> Header {
         plan: PlanText { name: "world.toml".to_owned(), text: plan() },
         endpoint,
         center: center::Config { max_remembered: 50, ..center::Config::default() },
-        seats: SEATS.into_iter().map(proof).collect(),
+        seats: secrets().seats.iter().map(|(seat, stored)| SeatProof::new(*seat, stored)).collect(),
         trunks: Vec::new(),
         ports: ports.collect(),
         ids: BASE,
