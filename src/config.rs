@@ -116,12 +116,16 @@ pub enum DiskFull {
 }
 
 /// The media engine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Media {
     /// Worker threads; `None`: one less than there are cores, at least one.
     pub workers: Option<u8>,
     /// Whether each worker stays on one core. Default no.
     pub pin: bool,
+    /// A far end that sends neither RTP nor RTCP for so long is probed; its leg ends when the probe fails. Default 30 s.
+    pub silence_s: u32,
+    /// The same while the far end holds the call. Default 300 s.
+    pub silence_on_hold_s: u32,
 }
 
 /// Certificates of the TLS listeners. Nothing named: a self-signed one is made at the first start.
@@ -283,7 +287,7 @@ impl Default for Config {
             folders: Folders { recordings: var.join("recordings"), var, prompts: prompts_beside(&plan) },
             plan,
             recording: Recording { on: true, disk_full: DiskFull::Continue, min_free_mb: 500 },
-            media: Media::default(),
+            media: Media { workers: None, pin: false, silence_s: 30, silence_on_hold_s: 300 },
             tls: Tls::default(),
             timers: Timers {
                 t1_ms: 500,

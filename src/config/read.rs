@@ -198,7 +198,11 @@ impl<'r, 'a> Reading<'r, 'a> {
     fn read_media(&self, root: &Table<'r, 'a>, config: &mut Config) {
         let Some(table) = root.table("media") else { return };
         config.media.workers = table.number("workers", 1..=128).and_then(|at| u8::try_from(at.value).ok());
-        config.media.pin = table.flag("pin").unwrap_or(config.media.pin);
+        let media = &mut config.media;
+        media.pin = table.flag("pin").unwrap_or(media.pin);
+        media.silence_s = table.number_or("silence_s", 5..=3_600, media.silence_s);
+        media.silence_on_hold_s = table.number_or("silence_on_hold_s", 5..=86_400, media.silence_on_hold_s);
+        ordered(&table, ("silence_s", media.silence_s), ("silence_on_hold_s", media.silence_on_hold_s));
         table.finish();
     }
 

@@ -54,6 +54,7 @@ min_free_mb = 1000
 [media]
 workers = 3
 pin = true
+silence_s = 45
 [timers]
 t1_ms = 250
 session_expires_s = 900
@@ -81,6 +82,7 @@ dscp_media = 34
     assert_eq!(config.folders.recordings, Path::new("/var/lib/yihao/recordings"));
     assert_eq!(config.recording.disk_full, DiskFull::Refuse);
     assert_eq!(config.hep, Some(Hep { collector: "192.0.2.7:9060".parse().expect("an address"), agent: 1 }));
+    assert_eq!((config.media.silence_s, config.media.silence_on_hold_s), (45, 300));
     assert_eq!((config.media.workers, config.timers.t1_ms, config.timers.t2_ms), (Some(3), 250, 4_000));
     let [carrier, seats] = config.networks.as_slice() else { panic!("two networks") };
     assert_eq!(carrier.advertised(false), Some("203.0.113.5".parse().expect("an address")));
@@ -100,6 +102,7 @@ fn each_mistake_is_shown_where_it_stands() {
         ("[hep]\ncollector = \"192.0.2.7\"", (2, 13), "no address with a port"),
         ("[media]\nworkers = 0", (2, 11), "use 1 to 128"),
         ("[timers]\nmin_se_s = 30", (2, 12), "use 90 to 3600"),
+        ("[media]\nsilence_s = 400", (1, 1), "above silence_on_hold_s"),
         ("[timers]\nmin_se_s = 900\nsession_expires_s = 600", (1, 1), "above session_expires_s"),
         ("realm = \"a\\\"b\"", (1, 9), "not usable"),
         ("[tls]\ncertificate = \"none.pem\"\nkey = \"none.pem\"\n", (2, 15), ""),

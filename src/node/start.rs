@@ -173,6 +173,8 @@ fn start_engine(config: &Config, plan: &Plan, wake: &Wake) -> Result<(Engine, Ve
     let mut engine = EngineConfig::new(Arc::new(prompts), config.folders.recordings.clone(), Arc::clone(wake));
     engine.workers = config.media.workers;
     engine.pin = config.media.pin;
+    engine.silence = Duration::from_secs(config.media.silence_s.into());
+    engine.silence_on_hold = Duration::from_secs(config.media.silence_on_hold_s.into());
     for (index, network) in config.networks.iter().enumerate() {
         for v6 in [false, true] {
             if let Some(bind) = network.media_address(v6) {

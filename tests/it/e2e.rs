@@ -14,6 +14,7 @@ mod replay;
 mod rig;
 mod rig_check;
 mod seats;
+mod secure;
 mod service;
 mod smoke;
 mod talk;

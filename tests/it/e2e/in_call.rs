@@ -147,3 +147,49 @@ fn refreshes_of_the_carrier_are_answered() {
 fn the_exchange_refreshes_and_the_call_lives() {
     with_session_timer("refreshed", "uas", 1000);
 }
+
+/// Silence that makes the exchange ask; the shortest that the setting allows.
+const SILENCE: Duration = s(5);
+
+#[test]
+fn a_far_end_that_is_dead_is_probed_and_given_up() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    // A probe without answer fails after 64 * T1.
+    let site = Site { media: "silence_s = 5", timers: "t1_ms = 50".to_owned(), ..Site::new() };
+    let (server, mut caller, seat) = one_of_each(site);
+    caller.call(&format!("sip:12345@{}", server.site.sip()));
+    seat.wait_state("confirmed");
+    caller.wait_state("confirmed");
+    caller.freeze();
+    let frozen = std::time::Instant::now();
+    seat.wait_state("disconnected");
+    let waited = frozen.elapsed();
+    assert!(waited > SILENCE, "silence alone ends no leg: {waited:?}");
+    assert!(waited < SILENCE + s(7), "{waited:?}");
+    let call = server.wait_fates(1).remove(0);
+    assert_eq!((&call["fate"], &call["seat"]), (&json!("answered"), &json!(8001)));
+}
+
+#[test]
+fn a_far_end_that_is_mute_and_answers_the_probe_keeps_its_call() {
+    if !have(&[Tool::Sipp, Tool::Pjsua]) {
+        return;
+    }
+    let site = Site { media: "silence_s = 5", timers: "t1_ms = 50".to_owned(), ..Site::new().with_seat(8001) };
+    let server = Server::start(site);
+    let mut seat = Phone::seat(&server.site, 8001, PHONE, json!({ "answer": 200 }));
+    server.make_ready(8001);
+    let mut job = Job::call(&server.site, "caller_mute", TELECOM, "12345");
+    job.replace.push(("PATIENCE_MS", b"30000".to_vec()));
+    let mut caller = Sipp::start(&server.site, &job);
+    seat.wait_state("confirmed");
+    until("the probe", s(10), || caller.text().contains("\nOPTIONS sip:").then_some(()));
+    // A probe that fails would have ended the leg by then.
+    std::thread::sleep(s(5));
+    assert_eq!(server.doing(8001), "talking");
+    seat.hang_up();
+    caller.expect_good(1, s(10));
+    assert_eq!(server.wait_fates(1)[0]["fate"], "answered");
+}

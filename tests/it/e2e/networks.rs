@@ -1,8 +1,7 @@
-//! Other networks: IPv6, two of them, TLS, loss, and a peer that does not read.
+//! Other networks: IPv6, two of them, routers, loss, and a peer that does not read.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -12,7 +11,7 @@ use super::rig::phone::Phone;
 use super::rig::relay::{Relay, Side, Weather};
 use super::rig::server::Server;
 use super::rig::sipp::{Job, Sipp};
-use super::rig::site::{Network, PHONE, STRANGER, Seat, Site, TELECOM};
+use super::rig::site::{Network, PHONE, Seat, Site, TELECOM};
 use super::rig::skip::{Tool, have};
 use super::rig::{s, tone};
 use super::talk::{finish_talk, recorded_well};
@@ -96,28 +95,6 @@ fn each_network_sees_its_own_advertised_address_and_not_the_other() {
         line.split(' ').next().and_then(|port| port.parse().ok()).expect("a port")
     };
     assert!((20_000..20_400).contains(&media(answer)) && (24_000..24_100).contains(&media(to_seat)));
-}
-
-#[test]
-fn a_seat_over_tls_is_heard_through_srtp() {
-    if !have(&[Tool::Pjsua]) {
-        return;
-    }
-    let server = Server::start(Site::new().with_seat(8001));
-    let site = &server.site;
-    let secure = json!({
-        "domain": format!("{}:5061", site.sip().ip()), "transport": "tls", "srtp": true, "answer": 200,
-        "tone": site.tone(tone::SEAT),
-    });
-    let mut seat = Phone::seat(site, 8001, PHONE, secure);
-    server.make_ready(8001);
-    let mut caller = Phone::caller(site, TELECOM, json!({ "tone": site.tone(tone::CALLER) }));
-    caller.call(&format!("sip:12345@{}", site.sip()));
-    let incoming = seat.wait("incoming", |_| true);
-    let offer = incoming["message"].as_str().unwrap();
-    assert!(offer.contains("RTP/SAVP") && offer.contains("a=crypto:") && offer.contains("SIP/2.0/TLS"), "{offer}");
-    finish_talk(&server, &mut caller, &mut seat).is_perfect();
-    assert!(!caller.messages().contains("a=crypto"), "keys stay on the secure side");
 }
 
 #[test]
@@ -205,59 +182,6 @@ fn a_phone_behind_a_router_is_called_and_heard() {
     caller.call(&format!("sip:12345@{}", site.sip()));
     finish_talk(&server, &mut caller, &mut seat).is_perfect();
     assert!(relay.counts().0 > 200, "the sound went through the router: {:?}", relay.counts());
-}
-
-#[test]
-fn a_trunk_is_known_by_its_certificate_and_by_nothing_less() {
-    if !have(&[Tool::Pjsua]) {
-        return;
-    }
-    let mut site = Site::new().with_seat(8001);
-    let carrier = certificate(&site, "carrier.example");
-    let stranger = certificate(&site, "stranger.example");
-    std::fs::copy(site.file("carrier.example.ca"), site.file("ca.pem")).unwrap();
-    site.tls = "[tls]\nclient_ca = \"ca.pem\"".to_owned();
-    site.first_trunk = Some("tls_identity = \"carrier.example\"".to_owned());
-    let server = Server::start(site);
-    let site = &server.site;
-    let mut seat = Phone::seat(site, 8001, PHONE, json!({ "answer": 200, "tone": site.tone(tone::SEAT) }));
-    server.make_ready(8001);
-    let line = format!("sip:12345@{}:5061;transport=tls", site.sip().ip());
-    for (host, identity) in [(STRANGER, Some(&stranger)), (STRANGER + 1, None)] {
-        let mut more = json!({ "transport": "tls", "srtp": true });
-        if let Some((certificate, key)) = identity {
-            (more["certificate"], more["key"]) = (json!(certificate), json!(key));
-        }
-        let mut other = Phone::caller(site, host, more);
-        other.call(&line);
-        let told = other.wait_state("disconnected");
-        assert!(told["code"].as_u64().unwrap() >= 400, "{told}");
-    }
-    let more = json!({
-        "transport": "tls", "srtp": true, "certificate": carrier.0, "key": carrier.1, "tone": site.tone(tone::CALLER),
-    });
-    let mut caller = Phone::caller(site, TELECOM, more);
-    caller.call(&line);
-    finish_talk(&server, &mut caller, &mut seat).is_perfect();
-}
-
-/// A client's certificate and key, vouched for by an authority of its own in `NAME.ca`.
-fn certificate(site: &Site, name: &str) -> (PathBuf, PathBuf) {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    authority.distinguished_name.push(rcgen::DnType::CommonName, format!("authority of {name}"));
-    let authority_certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-    params.extended_key_usages.push(rcgen::ExtendedKeyUsagePurpose::ClientAuth);
-    let certificate = params.signed_by(&key, &issuer).unwrap();
-    let (pem, key_pem) = (site.file(&format!("{name}.pem")), site.file(&format!("{name}.key")));
-    std::fs::write(&pem, certificate.pem()).unwrap();
-    std::fs::write(&key_pem, key.serialize_pem()).unwrap();
-    std::fs::write(site.file(&format!("{name}.ca")), authority_certificate.pem()).unwrap();
-    (pem, key_pem)
 }
 
 #[test]
