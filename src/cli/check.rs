@@ -87,7 +87,11 @@ fn check(args: &Args) -> Outcome {
     if let Some(plan) = &plan
         && config.secrets.exists()
     {
-        report.merge(secrets::load(&config.secrets, &config.realm, plan).1);
+        let (found, secrets_report) = secrets::load(&config.secrets, &config.realm, plan);
+        report.merge(secrets_report);
+        if let Some(found) = found {
+            report.merge(secrets::check_algorithms(&config.secrets, &found, &config.digest));
+        }
     }
     Outcome { ok: report.is_ok(), plan: plan.as_ref().map(PlanSummary::of), report }
 }
@@ -157,6 +161,22 @@ mod tests {
         assert_eq!(of("yihao.toml"), 1, "{}", outcome.report);
         assert!(of("plan.toml") > 1, "{}", outcome.report);
         assert_eq!(run(&args), MISTAKES);
+    }
+
+    #[test]
+    fn a_telephone_that_cannot_answer_the_first_challenge_is_named() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secrets.toml");
+        let entry = secrets::seat_entry(crate::types::SeatId(8001), "yihao", "word");
+        let md5_only: String =
+            entry.lines().filter(|line| !line.starts_with("sha256")).map(|l| format!("{l}\n")).collect();
+        std::fs::write(&file, format!("realm = \"yihao\"\n{md5_only}")).expect("written");
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("set");
+        let mut args = args(None);
+        args.overrides.secrets = Some(file);
+        let outcome = check(&args);
+        assert!(outcome.ok && outcome.report.to_string().contains("offered first: 8001"), "{}", outcome.report);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::outside;
 use crate::dialplan::Plan;
 use crate::dialplan::report::{Report, Source};
 use crate::dialplan::table::{Reader, Table};
-use crate::sip::auth::Credentials;
+use crate::sip::auth::{Algorithm, Credentials};
 use crate::types::SeatId;
 
 /// What telephones and trunks prove themselves with.
@@ -195,6 +195,29 @@ fn warn_of_seats_without(reader: &Reader<'_>, secrets: &Secrets, plan: &Plan) {
     }
 }
 
+/// Warns of telephones whose HA1 does not fit the algorithm that is offered first: those that take it are refused, whatever
+/// else stands beside it.
+pub fn check_algorithms(path: &Path, secrets: &Secrets, offered: &[Algorithm]) -> Report {
+    let Some(first) = offered.first() else { return Report::default() };
+    let lacks = |credentials: &Credentials| match first {
+        Algorithm::Md5 => credentials.ha1_md5.is_none(),
+        Algorithm::Sha256 => credentials.ha1_sha256.is_none(),
+        // No HA1 is kept for it.
+        Algorithm::Sha512_256 => true,
+    };
+    let seats: Vec<String> =
+        secrets.seats.iter().filter(|(_, stored)| lacks(stored)).map(|(seat, _)| seat.0.to_string()).collect();
+    if seats.is_empty() {
+        return Report::default();
+    }
+    let message = format!("no HA1 for {first}, which telephones are offered first: {}", seats.join(", "));
+    let hint = format!(
+        "a telephone that takes {first} is refused; add its hash, or take {first} out of `digest` in the configuration"
+    );
+    let found = Report::of_file(&path.display().to_string(), message, hint);
+    Report { errors: Vec::new(), warnings: found.errors }
+}
+
 /// One entry of the file, made from a password.
 pub fn seat_entry(seat: SeatId, realm: &str, password: &str) -> String {
     let credentials = Credentials::from_password(&seat.0.to_string(), realm, password);
@@ -262,6 +285,16 @@ mod tests {
         assert!(seats[&SeatId(8002)] == Credentials::from_password("8002", "yihao", "word-8002"));
         assert_eq!(outside::is_open_to_all(&path), Some(false));
         assert!(create(&path, "yihao", &plan(), |_| String::new()).is_err(), "never overwritten");
+    }
+
+    #[test]
+    fn telephones_without_a_hash_for_what_is_offered_first_are_named() {
+        let [both, md5] = [true, false].map(|sha256| Credentials::stand_in("", "", true, sha256));
+        let secrets = Secrets { seats: [(SeatId(8001), both), (SeatId(8002), md5)].into(), ..Secrets::default() };
+        let check = |offered: &[Algorithm]| check_algorithms(Path::new("s.toml"), &secrets, offered);
+        let report = check(&[Algorithm::Sha256, Algorithm::Md5]);
+        assert!(report.is_ok() && report.warnings[0].message.ends_with("offered first: 8002"), "{report}");
+        assert!(check(&[Algorithm::Md5, Algorithm::Sha256]).is_clean());
     }
 
     #[test]
