@@ -1,5 +1,7 @@
 //! Streams over real loopback sockets. Each wait has a limit; none has a length.
 
+#![expect(clippy::disallowed_methods, reason = "a test owns the tasks that it spawns, and awaits them")]
+
 use std::fs;
 use std::path::Path;
 
