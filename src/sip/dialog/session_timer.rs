@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::sip::message::{HeaderName, Message, Refresher, SessionExpires};
+use crate::sip::message::{HeaderName, Message, Refresher, ResponseBuilder, SessionExpires};
 use crate::types::Mono;
 
 /// What we want of session timers.
@@ -86,6 +86,18 @@ impl Wish {
     pub fn after_422(&self, min_se: Option<u32>) -> Option<Wish> {
         let min_s = min_se.filter(|&min| min > self.min_s() && min <= MAX_S)?;
         Some(Wish { interval_s: self.interval_s.max(min_s), min_s })
+    }
+}
+
+impl Agreed {
+    /// Puts its headers into our 2xx.
+    pub fn write(&self, response: &mut ResponseBuilder) {
+        if let Some(expires) = &self.session_expires {
+            response.header(HeaderName::SessionExpires, expires);
+        }
+        if self.require_timer {
+            response.header(HeaderName::Require, "timer");
+        }
     }
 }
 

@@ -111,42 +111,31 @@ impl Endpoint {
     /// Sends the 2xx and makes the leg an answered one.
     fn accept(&mut self, now: Now, leg: LegId) {
         let wish = self.session_wish();
-        let Some(entry) = self.legs.get_mut(&leg) else { return };
-        let State::Arriving(arriving) = &mut entry.state else { return };
+        let Some(Leg { state: State::Arriving(mut arriving), id, call, party, dialogs }) = self.legs.remove(&leg)
+        else {
+            unreachable!("only an arriving leg is answered");
+        };
         let agreed = SessionTimer::as_callee(now.mono, &arriving.invite, &wish)
             .expect("an interval that is too short was refused when the INVITE came");
-        let mut response = respond_to(arriving, 200, &self.config.product);
+        let mut response = respond_to(&arriving, 200, &self.config.product);
         self.sites.contact(&arriving.flow, &mut response);
         response
             .record_route(&arriving.invite)
             .raw("Allow", cause::ALLOW)
             .raw("Supported", cause::SUPPORTED)
             .body("application/sdp", arriving.audio.sent().as_bytes());
-        if let Some(expires) = &agreed.session_expires {
-            response.header(HeaderName::SessionExpires, expires);
-        }
-        if agreed.require_timer {
-            response.header(HeaderName::Require, "timer");
-        }
+        agreed.write(&mut response);
         let bytes = response.build();
-        offered(arriving);
+        offered(&mut arriving);
         arriving.reliable.close();
         arriving.dialog.confirm();
         arriving.offers.invite_ended(false);
         let await_ack = AwaitAck::start(now.mono, &self.timers, arriving.invite.cseq_number(), bytes.clone());
         let theirs = Theirs { server: arriving.server, await_ack, answer_due: arriving.offer == OfferState::Sent };
-        let up = Up::new(
-            arriving.dialog.clone(),
-            arriving.flow,
-            arriving.audio.clone(),
-            arriving.peer,
-            agreed.timer,
-            arriving.offers,
-            Role::Callee(Some(theirs)),
-        );
-        let server = arriving.server;
+        let Arriving { server, flow, dialog, audio, peer, offers, .. } = *arriving;
+        let up = Up::new(dialog, flow, audio, peer, agreed.timer, offers, Role::Callee(Some(theirs)));
         self.arriving.remove(&server);
-        entry.state = State::Up(Box::new(up));
+        self.legs.insert(leg, Leg { id, call, party, dialogs, state: State::Up(Box::new(up)) });
         let _late = self.transactions.respond(now.mono, server, bytes, &mut self.transmits);
         self.arm(leg);
     }

@@ -225,7 +225,7 @@ impl Endpoint {
 
     /// Our side of a new stream. Secure signalling carries keys; phones may stand behind NAT, trunks never latch.
     pub(super) fn new_audio(&mut self, port: MediaPort, flow: &Flow, party: Origin) -> Audio {
-        let site = self.sites.find(flow.network, flow.transport, flow.remote.ip());
+        let site = self.sites.at(flow);
         let address = site.map_or_else(|| flow.local.ip(), |s| s.media);
         let keys = flow.transport.is_secure().then(|| self.keys.bytes());
         let may_latch = matches!(party, Origin::Seat(_));

@@ -1,6 +1,5 @@
 //! Our own business with carriers: registration and health of trunks. `sip/trunk` decides, this file sends.
 
-use crate::sip::dialog::Stamp;
 use crate::sip::flow::{Flow, Hop};
 use crate::sip::message::{Message, Method};
 use crate::sip::transaction;
@@ -79,18 +78,11 @@ impl Endpoint {
 
     fn run_errand(&mut self, now: Now, trunk: TrunkId, errand: Errand, hop: Hop, request: &Outgoing) {
         let branch = self.random.branch();
-        let Some(site) = self.sites.find(hop.network, hop.transport, hop.remote.ip()) else {
+        let Some(site) = self.sites.towards(&hop) else {
             return tracing::warn!(%trunk, "no listener speaks the transport of this trunk");
         };
-        let stamp = Stamp {
-            transport: hop.transport,
-            host: &site.host,
-            port: Some(site.port),
-            branch: branch.clone(),
-            contact: &site.contact,
-        };
         let contact = request.contact_user.as_ref().map(|user| site.contact_of(user));
-        let bytes = request.build(&stamp.via(), Some(contact.as_ref().unwrap_or(&site.contact)));
+        let bytes = request.build(&site.stamp(branch.clone()).via(), Some(contact.as_ref().unwrap_or(&site.contact)));
         let method = match errand {
             Errand::Probe { .. } => Method::Options,
             Errand::Register { .. } => Method::Register,

@@ -94,7 +94,7 @@ impl Endpoint {
     fn invite(&mut self, now: Now, leg: LegId, callee: Callee) {
         let Some(Leg { state: State::Dialling(dialling), party, .. }) = self.legs.get(&leg) else { return };
         let (party, dial) = (*party, dialling.dial.clone());
-        let Some(site) = self.sites.find(callee.hop.network, callee.hop.transport, callee.hop.remote.ip()) else {
+        let Some(site) = self.sites.towards(&callee.hop) else {
             return self.fail_unsent(leg, callee.trunk, Cause::Unreachable);
         };
         let flow = Flow {
@@ -162,15 +162,7 @@ impl Endpoint {
         let branch = self.random.branch();
         let call_id = self.random.token();
         let tag = self.random.token();
-        let site =
-            self.sites.find(flow.network, flow.transport, flow.remote.ip()).expect("checked before the port was taken");
-        let stamp = Stamp {
-            transport: flow.transport,
-            host: &site.host,
-            port: Some(site.port),
-            branch: branch.clone(),
-            contact: &site.contact,
-        };
+        let site = self.sites.at(flow).expect("checked before the port was taken");
         let shown = match callee.trunk {
             Some(trunk) => self.trunks.shown(trunk, &dial.calling, &dial.line, &site.host),
             None => None,
@@ -182,7 +174,9 @@ impl Endpoint {
             privacy: false,
         });
         let mut request = RequestBuilder::new(&Method::Invite, &callee.uri);
-        request.header(HeaderName::Via, &stamp.via()).header(HeaderName::MaxForwards, &MAX_FORWARDS);
+        request
+            .header(HeaderName::Via, &site.stamp(branch.clone()).via())
+            .header(HeaderName::MaxForwards, &MAX_FORWARDS);
         for route in &callee.route {
             request.header(HeaderName::Route, route);
         }
@@ -272,19 +266,12 @@ impl Endpoint {
         let Some(Leg { state: State::Dialling(dialling), .. }) = self.legs.get_mut(&leg) else { return false };
         let branch = &mut dialling.branches[index];
         let old = branch.forks.invite();
-        let Some(site) = self.sites.find(branch.hop.network, branch.hop.transport, branch.hop.remote.ip()) else {
+        let Some(site) = self.sites.towards(&branch.hop) else {
             return false;
-        };
-        let stamp = Stamp {
-            transport: branch.hop.transport,
-            host: &site.host,
-            port: Some(site.port),
-            branch: branch_id.clone(),
-            contact: &site.contact,
         };
         branch.auth = auth;
         branch.session = session;
-        let mut request = rewrite(old, &stamp, session);
+        let mut request = rewrite(old, &site.stamp(branch_id.clone()), session);
         if let Some(client) = &mut branch.auth {
             for (name, value) in client.authorize("INVITE", old.request_uri_text(), old.body(), cnonce) {
                 let answers_proxy = name == "Proxy-Authorization";

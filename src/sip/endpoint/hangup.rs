@@ -1,6 +1,6 @@
 //! Ending a leg: CANCEL, BYE or a refusal, by its state, with the reason on the wire (RFC 3261 15, RFC 3326).
 
-use crate::sip::dialog::{Dialog, Stamp};
+use crate::sip::dialog::Dialog;
 use crate::sip::flow::{Flow, Hop};
 use crate::sip::message::{HeaderName, Message, Method, Reason};
 use crate::sip::transaction::{ClientId, ServerId};
@@ -51,10 +51,8 @@ impl Endpoint {
     pub(super) fn say_goodbye(&mut self, now: Now, mut dialog: Dialog, flow: &Flow, why: Cause) {
         let hop = self.hop_of(&dialog, flow);
         let branch = self.random.branch();
-        let Some(site) = self.sites.find(hop.network, hop.transport, hop.remote.ip()) else { return };
-        let stamp =
-            Stamp { transport: hop.transport, host: &site.host, port: Some(site.port), branch, contact: &site.contact };
-        let mut draft = dialog.request(Method::Bye, &stamp);
+        let Some(site) = self.sites.towards(&hop) else { return };
+        let mut draft = dialog.request(Method::Bye, &site.stamp(branch));
         draft.header(HeaderName::Reason, &reason(why));
         if let Ok(id) = self.transactions.request(now.mono, draft.finish(), hop, &mut self.transmits) {
             self.clients.insert(id, Purpose::Courtesy);

@@ -178,12 +178,7 @@ impl Endpoint {
             .raw("Allow", cause::ALLOW)
             .raw("Supported", cause::SUPPORTED)
             .body("application/sdp", up.audio.sent().as_bytes());
-        if let Some(expires) = &agreed.session_expires {
-            response.header(HeaderName::SessionExpires, expires);
-        }
-        if agreed.require_timer {
-            response.header(HeaderName::Require, "timer");
-        }
+        agreed.write(&mut response);
         let bytes = response.build();
         up.offers.invite_ended(false);
         if offer.is_some() {
@@ -243,12 +238,7 @@ impl Endpoint {
         let mut response = transaction::response(message, flow, 200, None);
         self.sites.contact(flow, &mut response);
         response.raw("Allow", cause::ALLOW).raw("Supported", cause::SUPPORTED);
-        if let Some(expires) = &agreed.session_expires {
-            response.header(HeaderName::SessionExpires, expires);
-        }
-        if agreed.require_timer {
-            response.header(HeaderName::Require, "timer");
-        }
+        agreed.write(&mut response);
         if let Some(body) = body {
             response.body("application/sdp", body.as_bytes());
         }

@@ -1,12 +1,11 @@
 //! What we ask of an answered leg: hold, session refresh, probe, a key by INFO. One request at a time, in order.
 
 use crate::media::dtmf::{self, InfoDigit};
-use crate::sip::dialog::Stamp;
 use crate::sip::dialog::accepted::SentAck;
 use crate::sip::dialog::glare;
 use crate::sip::dialog::session_timer::{SessionTimer, Wish as SessionWish};
 use crate::sip::message::{HeaderName, Message, Method};
-use crate::sip::transaction::{By, ClientId, Transmit};
+use crate::sip::transaction::ClientId;
 use crate::types::{Cause, Digit, Direction, LegId, Now};
 
 use super::leg::{Leg, OurMethod, Ours, Purpose, Role, State, Up, Wish};
@@ -78,9 +77,7 @@ impl Endpoint {
         let session = self.session_wish();
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
         let hop = self.hop_of(&up.dialog, &up.flow);
-        let Some(site) = self.sites.find(hop.network, hop.transport, hop.remote.ip()) else { return };
-        let stamp =
-            Stamp { transport: hop.transport, host: &site.host, port: Some(site.port), branch, contact: &site.contact };
+        let Some(site) = self.sites.towards(&hop) else { return };
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         let wire = match (method, wish) {
             (OurMethod::Invite, _) => Method::Invite,
@@ -88,7 +85,7 @@ impl Endpoint {
             (OurMethod::Other, Wish::Digit(_)) => Method::Info,
             (OurMethod::Other, Wish::Hold(_) | Wish::Refresh | Wish::Probe) => Method::Options,
         };
-        let mut draft = up.dialog.request(wire, &stamp);
+        let mut draft = up.dialog.request(wire, &site.stamp(branch));
         let cseq = draft.cseq();
         draft.raw("User-Agent", self.config.product.as_bytes());
         if matches!(method, OurMethod::Invite | OurMethod::Update) {
@@ -144,7 +141,8 @@ impl Endpoint {
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         let Some(ours) = up.ours.filter(|ours| ours.client == id) else {
             // The 2xx to a re-INVITE again: its ACK was lost.
-            return self.repeat_our_ack(leg, message);
+            self.repeat_ack(leg, message);
+            return;
         };
         up.ours = None;
         match status {
@@ -244,13 +242,5 @@ impl Endpoint {
     fn refresh_later(&mut self, now: Now, leg: LegId) {
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         up.timer.refresh_again_at(now.mono + up.timer.interval() / 8);
-    }
-
-    fn repeat_our_ack(&mut self, leg: LegId, message: &Message) {
-        let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
-        if let Some(bytes) = up.ack.as_ref().and_then(|ack| ack.again(message)) {
-            let hop = self.hop_of(&up.dialog, &up.flow);
-            self.transmits.push(Transmit { hop, bytes, by: By::Nobody });
-        }
     }
 }

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 
 use crate::sip::auth::Side as Challenger;
+use crate::sip::dialog::Dialog;
 use crate::sip::dialog::accepted::SentAck;
 use crate::sip::dialog::forks::{Fork, Forks};
 use crate::sip::dialog::reliable::Fit;
 use crate::sip::dialog::session_timer::SessionTimer;
-use crate::sip::dialog::{Dialog, Stamp};
 use crate::sip::flow::{Flow, Hop};
 use crate::sip::message::{HeaderName, Message, Method, RAck};
 use crate::sip::transaction::{By, ClientId, Transmit};
@@ -152,19 +152,10 @@ impl Endpoint {
                 branch.offers.answered();
             }
         }
-        let Some(site) = self.sites.find(branch.hop.network, branch.hop.transport, branch.hop.remote.ip()) else {
-            return;
-        };
+        let Some(site) = self.sites.towards(&branch.hop) else { return };
         let Some(dialog) = branch.forks.dialog_mut(tag) else { return };
-        let stamp = Stamp {
-            transport: branch.hop.transport,
-            host: &site.host,
-            port: Some(site.port),
-            branch: branch_id,
-            contact: &site.contact,
-        };
         let rack = RAck { rseq, cseq: message.cseq_number(), method: Method::Invite };
-        let mut draft = dialog.request(Method::Prack, &stamp);
+        let mut draft = dialog.request(Method::Prack, &site.stamp(branch_id));
         draft.header(HeaderName::RAck, &rack);
         if let Ok(id) = self.transactions.request(now.mono, draft.finish(), branch.hop.clone(), &mut self.transmits) {
             self.clients.insert(id, Purpose::Courtesy);
@@ -362,7 +353,7 @@ impl Endpoint {
     }
 
     /// Repeats the ACK where the 2xx belongs to the leg's own dialog.
-    fn repeat_ack(&mut self, leg: LegId, message: &Message) -> bool {
+    pub(super) fn repeat_ack(&mut self, leg: LegId, message: &Message) -> bool {
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return false };
         if up.dialog.id().remote_tag.as_ref() != message.to_tag().unwrap_or("") {
             return false;
@@ -377,10 +368,8 @@ impl Endpoint {
     /// Sends the ACK to a 2xx.
     pub(super) fn acknowledge(&mut self, dialog: &Dialog, hop: &Hop, cseq: u32) -> SentAck {
         let branch = self.random.branch();
-        let site = self.sites.find(hop.network, hop.transport, hop.remote.ip()).expect("the INVITE left from there");
-        let stamp =
-            Stamp { transport: hop.transport, host: &site.host, port: Some(site.port), branch, contact: &site.contact };
-        let bytes = dialog.ack(cseq, &stamp).finish().bytes;
+        let site = self.sites.towards(hop).expect("the INVITE left from there");
+        let bytes = dialog.ack(cseq, &site.stamp(branch)).finish().bytes;
         self.transmits.push(Transmit { hop: hop.clone(), bytes: bytes.clone(), by: By::Nobody });
         SentAck::new(cseq, bytes)
     }

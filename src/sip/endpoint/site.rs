@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::dialog::Stamp;
+use crate::sip::flow::{Flow, Hop, Transport};
 use crate::sip::message::{HeaderName, NameAddr, ResponseBuilder, Uri};
+use crate::sip::transaction::Branch;
 use crate::types::NetworkId;
 
 use super::io::Network;
@@ -40,7 +42,7 @@ impl Sites {
     }
 
     /// The listener of a network that speaks `transport` and the address family of `remote`.
-    pub(super) fn find(&self, network: NetworkId, transport: Transport, remote: IpAddr) -> Option<&Site> {
+    fn find(&self, network: NetworkId, transport: Transport, remote: IpAddr) -> Option<&Site> {
         let v6 = remote.to_canonical().is_ipv6();
         self.0
             .iter()
@@ -48,9 +50,19 @@ impl Sites {
             .min_by_key(|s| s.local.is_ipv6() != v6)
     }
 
+    /// The listener from which a message to `hop` leaves.
+    pub(super) fn towards(&self, hop: &Hop) -> Option<&Site> {
+        self.find(hop.network, hop.transport, hop.remote.ip())
+    }
+
+    /// The listener that `flow` came to, or one like it.
+    pub(super) fn at(&self, flow: &Flow) -> Option<&Site> {
+        self.find(flow.network, flow.transport, flow.remote.ip())
+    }
+
     /// Puts our Contact into a response that goes back on `flow`.
     pub(super) fn contact(&self, flow: &Flow, response: &mut ResponseBuilder) {
-        if let Some(site) = self.find(flow.network, flow.transport, flow.remote.ip()) {
+        if let Some(site) = self.at(flow) {
             response.header(HeaderName::Contact, &site.contact);
         }
     }
@@ -62,6 +74,11 @@ impl Sites {
 }
 
 impl Site {
+    /// What a request that leaves from here says about its sender.
+    pub(super) fn stamp(&self, branch: Branch) -> Stamp<'_> {
+        Stamp { transport: self.transport, host: &self.host, port: Some(self.port), branch, contact: &self.contact }
+    }
+
     /// Our Contact with another user: the one under which we register, so that calls to it name it.
     pub(super) fn contact_of(&self, user: &str) -> NameAddr {
         contact(user, &self.host, self.port, self.transport)
