@@ -304,7 +304,22 @@ impl Endpoint {
         more: impl FnOnce(&mut ResponseBuilder),
     ) {
         let tag = self.random.token();
-        let mut response = transaction::response(request, flow, status, Some(&tag));
+        self.reply_as(now, id, flow, request, status, &tag, more);
+    }
+
+    /// The same with a To tag of ours that was used before.
+    #[expect(clippy::too_many_arguments, reason = "an answer is all of these")]
+    pub(super) fn reply_as(
+        &mut self,
+        now: Now,
+        id: ServerId,
+        flow: &Flow,
+        request: &Message,
+        status: u16,
+        tag: &str,
+        more: impl FnOnce(&mut ResponseBuilder),
+    ) {
+        let mut response = transaction::response(request, flow, status, Some(tag));
         response.raw("Server", self.config.product.as_bytes());
         more(&mut response);
         // Too late means that the transaction was answered otherwise (487 after CANCEL): nothing is lost.

@@ -65,7 +65,7 @@ impl Endpoint {
         self.end(now, leg, why, None, out);
     }
 
-    /// The caller gives up (RFC 3261 9.2).
+    /// The caller gives up. All answers to it and to its INVITE bear one tag of ours (RFC 3261 9.2).
     pub(super) fn on_cancel(
         &mut self,
         now: Now,
@@ -75,8 +75,15 @@ impl Endpoint {
         message: &Message,
         out: &mut Vec<Output>,
     ) {
-        self.reply(now, id, flow, message, if invite.is_some() { 200 } else { 481 });
-        if let Some(leg) = invite.and_then(|i| self.arriving.get(&i).copied()) {
+        let Some(invite) = invite else { return self.reply(now, id, flow, message, 481) };
+        let leg = self.arriving.get(&invite).copied();
+        let ours = match leg.and_then(|leg| self.dialog_of(leg)) {
+            Some(dialog) => Some(dialog.id().local_tag.to_string()),
+            None => self.transactions.answered_tag(invite),
+        };
+        let tag = ours.unwrap_or_else(|| self.random.token());
+        self.reply_as(now, id, flow, message, 200, &tag, |_| {});
+        if let Some(leg) = leg {
             self.refuse_with(now, leg, Cause::Cancelled, 487, out);
         }
     }

@@ -91,7 +91,7 @@ impl Endpoint {
         }
     }
 
-    fn dialog_of(&self, leg: LegId) -> Option<&Dialog> {
+    pub(super) fn dialog_of(&self, leg: LegId) -> Option<&Dialog> {
         match &self.legs.get(&leg)?.state {
             State::Arriving(arriving) => Some(&arriving.dialog),
             State::Up(up) => Some(&up.dialog),

@@ -87,6 +87,11 @@ impl Transactions {
         self.clients.tick(now, out).or_else(|| self.servers.tick(now, out))
     }
 
+    /// Our To tag in the last response to a request, when one was sent that has a tag.
+    pub fn answered_tag(&self, id: ServerId) -> Option<String> {
+        self.servers.answered_tag(id)
+    }
+
     /// When `tick` has something to do next.
     pub fn deadline(&mut self) -> Option<Mono> {
         [self.clients.deadline(), self.servers.deadline()].into_iter().flatten().min()

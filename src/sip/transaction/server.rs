@@ -110,11 +110,16 @@ impl Servers {
         if !key::is_old(ack) {
             return true;
         }
-        let last = self.table.get(raw).and_then(|server| server.last.clone());
-        match last.map(Message::parse) {
-            Some(Ok(response)) => response.to_tag() == ack.to_tag(),
-            Some(Err(_)) | None => true,
-        }
+        self.last_response(ServerId(raw)).is_none_or(|response| response.to_tag() == ack.to_tag())
+    }
+
+    fn last_response(&self, id: ServerId) -> Option<Message> {
+        self.table.get(id.0)?.last.clone().and_then(|bytes| Message::parse(bytes).ok())
+    }
+
+    /// The To tag in the last response to a request.
+    pub(super) fn answered_tag(&self, id: ServerId) -> Option<String> {
+        self.last_response(id)?.to_tag().map(str::to_owned)
     }
 
     fn on_repeat(&mut self, id: ServerId, out: &mut Vec<Transmit>) {

@@ -88,12 +88,13 @@ fn a_cancel_before_the_answer_gets_200_and_the_invite_487() {
     let mut rig = Rig::new();
     let (caller, leg) = arrives(&mut rig, "");
     rig.tell(leg, LegCommand::Ring);
-    rig.hears(CARRIER, "180");
+    let ringing = rig.hears(CARRIER, "180");
     rig.say(CARRIER, caller.cancel());
     let ok = rig.hears(CARRIER, "200");
     assert_eq!(header(&ok, HeaderName::CSeq), "1 CANCEL");
     let refusal = rig.hears(CARRIER, "487");
     assert_eq!(header(&refusal, HeaderName::CSeq), "1 INVITE");
+    assert_eq!((ok.to_tag(), refusal.to_tag()), (ringing.to_tag(), ringing.to_tag()), "one tag of ours (RFC 3261 9.2)");
     rig.ends(leg, Cause::Cancelled);
     rig.say(CARRIER, caller.ack_refusal());
     // The core may not know yet.
@@ -109,13 +110,28 @@ fn a_cancel_that_crosses_the_200_changes_nothing() {
     rig.tell(leg, LegCommand::Answer);
     let ok = rig.hears(CARRIER, "200");
     rig.say(CARRIER, caller.cancel());
-    assert_eq!(header(&rig.hears(CARRIER, "200"), HeaderName::CSeq), "1 CANCEL");
+    let cancelled = rig.hears(CARRIER, "200");
+    assert_eq!(header(&cancelled, HeaderName::CSeq), "1 CANCEL");
+    assert_eq!(cancelled.to_tag(), ok.to_tag());
     rig.no_event();
     caller.learns(&ok);
     let ack = caller.ack("");
     rig.say(CARRIER, ack);
     rig.reports(leg, LegEvent::Answered);
     rig.party_hangs_up(&mut caller, leg);
+    rig.finish();
+}
+
+#[test]
+fn a_cancel_that_crosses_a_refusal_is_answered_under_its_tag() {
+    let mut rig = Rig::new();
+    let (caller, leg) = arrives(&mut rig, "");
+    rig.tell(leg, LegCommand::Refuse(Cause::Busy));
+    let busy = rig.hears(CARRIER, "486");
+    rig.ends(leg, Cause::Busy);
+    rig.say(CARRIER, caller.cancel());
+    assert_eq!(rig.hears(CARRIER, "200").to_tag(), busy.to_tag());
+    rig.say(CARRIER, caller.ack_refusal());
     rig.finish();
 }
 
