@@ -75,8 +75,9 @@ impl Endpoint {
             }
             match callee {
                 Some((uri, hop)) if admitted => {
-                    self.invite(now, leg, Callee { uri, hop, route: Vec::new(), trunk: Some(trunk) });
-                    break;
+                    if self.invite(now, leg, Callee { uri, hop, route: Vec::new(), trunk: Some(trunk) }) {
+                        break;
+                    }
                 }
                 Some(_) if !admitted => self.note_failure(leg, Cause::Overload, None),
                 Some(_) | None => {
@@ -90,9 +91,9 @@ impl Endpoint {
         self.end_if_nothing_left(now, leg, out);
     }
 
-    /// Sends one INVITE; what keeps it from being sent is noted as the branch's failure.
-    fn invite(&mut self, now: Now, leg: LegId, callee: Callee) {
-        let Some(Leg { state: State::Dialling(dialling), party, .. }) = self.legs.get(&leg) else { return };
+    /// Sends one INVITE, if it can be sent; what keeps it from that is noted as the branch's failure.
+    fn invite(&mut self, now: Now, leg: LegId, callee: Callee) -> bool {
+        let Some(Leg { state: State::Dialling(dialling), party, .. }) = self.legs.get(&leg) else { return false };
         let (party, dial) = (*party, dialling.dial.clone());
         let Some(site) = self.sites.towards(&callee.hop) else {
             return self.fail_unsent(leg, callee.trunk, Cause::Unreachable);
@@ -108,7 +109,7 @@ impl Endpoint {
         let Some(port) = self.take_port(now, flow.network, &flow, worker) else {
             return self.fail_unsent(leg, callee.trunk, Cause::Overload);
         };
-        self.send_invite(now, leg, callee, &dial, &flow, (party, port));
+        self.send_invite(now, leg, callee, &dial, &flow, (party, port))
     }
 
     fn send_invite(
@@ -119,7 +120,7 @@ impl Endpoint {
         dial: &Dial,
         flow: &Flow,
         (party, port): (Origin, MediaPort),
-    ) {
+    ) -> bool {
         let mut audio = self.new_audio(port, flow, party);
         let session = self.session_wish();
         let outgoing = self.write_invite(&callee, dial, flow, &mut audio, session);
@@ -149,6 +150,7 @@ impl Endpoint {
             dialling.branches.push(branch);
         }
         self.arm(leg);
+        true
     }
 
     fn write_invite(
@@ -217,11 +219,13 @@ impl Endpoint {
         }
     }
 
-    fn fail_unsent(&mut self, leg: LegId, trunk: Option<TrunkId>, why: Cause) {
+    /// Gives the trunk's room back and notes why nothing was sent; says so to the caller of `invite`.
+    fn fail_unsent(&mut self, leg: LegId, trunk: Option<TrunkId>, why: Cause) -> bool {
         if let Some(trunk) = trunk {
             self.trunks.release(trunk);
         }
         self.note_failure(leg, why, None);
+        false
     }
 
     /// Remembers why a branch failed: of several reasons the one that says most about the person wins.

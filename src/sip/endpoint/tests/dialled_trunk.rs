@@ -79,6 +79,19 @@ fn a_trunk_that_refuses_for_itself_or_is_silent_gives_way_to_the_next_with_its_o
 }
 
 #[test]
+fn a_trunk_that_nothing_can_be_sent_to_gives_way_to_the_next() {
+    let mut setup = Setup::new();
+    // No listener of the network speaks TLS.
+    setup.plan.trunks[0].address = Some("sip:10.1.0.1:5061;transport=tls".to_owned());
+    let mut rig = setup.build();
+    let leg = rig.dial_trunk();
+    let invite = rig.hears(OTHER_CARRIER, "INVITE");
+    assert_eq!(rig.endpoint.left().trunk_calls, 1, "the first trunk's room is free");
+    answered(&mut rig, leg, OTHER_CARRIER, &invite);
+    rig.finish();
+}
+
+#[test]
 fn when_no_trunk_is_left_the_attempt_ends_with_what_the_last_said() {
     let mut rig = Rig::new();
     let leg = rig.dial_trunk();
