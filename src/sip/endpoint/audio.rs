@@ -14,6 +14,8 @@ pub(super) struct Audio {
     sent: String,
     /// Whether our last description was an offer that waits for its answer.
     offered: bool,
+    /// Whether our last description is part of an agreement: an offer that was refused is not.
+    stands: bool,
     agreed: Option<StreamParams>,
     /// Which way we wanted audio to flow when it was agreed last.
     settled: Direction,
@@ -46,6 +48,7 @@ impl Audio {
             local,
             sent: String::new(),
             offered: false,
+            stands: false,
             agreed: None,
             settled: Direction::SendRecv,
             opened: false,
@@ -54,23 +57,46 @@ impl Audio {
 
     /// A first or a further offer.
     pub(super) fn offer(&mut self) -> &str {
-        let text = if self.sent.is_empty() {
-            negotiate::offer(&self.local)
-        } else {
+        let mut text = self.write_offer();
+        if self.is_news(&text) {
             self.local.version += 1;
-            negotiate::offer_again(&self.local, self.sent.as_bytes())
-        };
+            text = self.write_offer();
+        }
         self.sent = text;
+        self.stands = false;
         self.offered = true;
         &self.sent
     }
 
+    /// The description that stands once more, to refresh the session and change nothing (RFC 4028 7.4).
+    pub(super) fn offer_same(&mut self) -> &str {
+        if !self.stands {
+            return self.offer();
+        }
+        self.offered = true;
+        &self.sent
+    }
+
+    fn write_offer(&self) -> String {
+        if self.sent.is_empty() {
+            negotiate::offer(&self.local)
+        } else {
+            negotiate::offer_again(&self.local, self.sent.as_bytes())
+        }
+    }
+
+    /// Whether a description differs from the one before, so that it needs the next version (RFC 3264 8).
+    fn is_news(&self, text: &str) -> bool {
+        !self.sent.is_empty() && text != self.sent
+    }
+
     /// Our answer to an offer; the agreement counts from now on.
     pub(super) fn answer(&mut self, offer: &[u8]) -> Result<&str, NegotiateError> {
-        if !self.sent.is_empty() {
+        let (mut text, params) = negotiate::answer(offer, &self.local)?;
+        if self.is_news(&text) {
             self.local.version += 1;
+            (text, _) = negotiate::answer(offer, &self.local)?;
         }
-        let (text, params) = negotiate::answer(offer, &self.local)?;
         self.sent = text;
         self.settle(params);
         Ok(&self.sent)
@@ -85,6 +111,7 @@ impl Audio {
 
     fn settle(&mut self, params: StreamParams) {
         self.offered = false;
+        self.stands = true;
         self.settled = self.local.direction;
         self.agreed = Some(params);
     }

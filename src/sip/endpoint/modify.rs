@@ -98,7 +98,8 @@ impl Endpoint {
         match (method, wish) {
             (OurMethod::Invite, _) => {
                 up.offers.we_invite(true);
-                draft.body("application/sdp", up.audio.offer().as_bytes());
+                let offer = if wish == Wish::Refresh { up.audio.offer_same() } else { up.audio.offer() };
+                draft.body("application/sdp", offer.as_bytes());
             }
             (OurMethod::Update, _) => up.offers.we_update(false),
             (OurMethod::Other, Wish::Digit(digit)) => {
