@@ -63,9 +63,26 @@ impl Call {
         Some(LegCommand::EarlyMedia)
     }
 
+    /// An incoming leg turns out not to hear us before the answer. `false` when it was not about to.
+    pub fn deaf(&mut self, id: LegId) -> bool {
+        match self.legs.get_mut(&id) {
+            Some(leg) if leg.phase == Phase::Early => {
+                leg.phase = Phase::Deaf;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Whether anybody in the call can hear us.
+    pub fn is_heard(&self) -> bool {
+        self.legs.values().any(|leg| leg.phase.is_audible())
+    }
+
     /// Answers an incoming leg; nothing when it is answered already.
     pub fn answer(&mut self, id: LegId) -> Option<LegCommand> {
-        let leg = self.legs.get_mut(&id).filter(|leg| matches!(leg.phase, Phase::Arrived | Phase::Early))?;
+        let leg =
+            self.legs.get_mut(&id).filter(|leg| matches!(leg.phase, Phase::Arrived | Phase::Early | Phase::Deaf))?;
         leg.phase = Phase::Answering;
         Some(LegCommand::Answer)
     }

@@ -153,6 +153,7 @@ impl Center {
             LegEvent::Arrived(arrival) => self.on_arrived(leg, arrival, out),
             LegEvent::Ringing => self.on_ringing(leg, out),
             LegEvent::Answered => self.on_answered(leg, out),
+            LegEvent::NoEarlyMedia => self.on_no_early_media(leg, out),
             LegEvent::Held(held) => self.on_held(leg, held, out),
             LegEvent::Digit { .. } => self.on_digit(leg, out),
             LegEvent::Ended { cause, status } => self.on_ended(leg, cause, status, out),

@@ -189,6 +189,7 @@ impl Exchange {
             | LegEvent::Arrived(_)
             | LegEvent::Ringing
             | LegEvent::Answered
+            | LegEvent::NoEarlyMedia
             | LegEvent::Held(_) => {}
         }
         self.events.push_back(center::Input::Leg { leg, event });

@@ -11,7 +11,7 @@ pub enum Role {
     Seat,
 }
 
-/// How far a leg has come. An incoming leg goes Arrived, Early, Answering, Up; a dialled one Dialled, Ringing, Up; each may
+/// How far a leg has come. An incoming leg goes Arrived, Early (or Deaf), Answering, Up; a dialled one Dialled, Ringing, Up; each may
 /// be Parting at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -19,6 +19,8 @@ pub enum Phase {
     Arrived,
     /// Incoming, hears us before the answer.
     Early,
+    /// Incoming, rings: it cannot hear us before the answer.
+    Deaf,
     /// Incoming, our answer is on its way and not confirmed.
     Answering,
     /// Dialled.
@@ -36,14 +38,14 @@ impl Phase {
     pub fn is_audible(self) -> bool {
         match self {
             Phase::Early | Phase::Answering | Phase::Up => true,
-            Phase::Arrived | Phase::Dialled | Phase::Ringing | Phase::Parting => false,
+            Phase::Arrived | Phase::Deaf | Phase::Dialled | Phase::Ringing | Phase::Parting => false,
         }
     }
 
     /// The command that ends a leg in this phase.
     pub(super) fn parting(self, cause: Cause) -> Option<LegCommand> {
         match self {
-            Phase::Arrived | Phase::Early => Some(LegCommand::Refuse(cause)),
+            Phase::Arrived | Phase::Early | Phase::Deaf => Some(LegCommand::Refuse(cause)),
             Phase::Answering | Phase::Dialled | Phase::Ringing | Phase::Up => Some(LegCommand::Hangup(cause)),
             Phase::Parting => None,
         }

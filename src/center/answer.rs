@@ -29,7 +29,7 @@ impl Center {
                 out.leg(id, leg, LegCommand::Hangup(Cause::Cancelled));
                 self.watch_parting(leg, out);
             }
-            Phase::Arrived | Phase::Early | Phase::Up => tracing::warn!(%leg, "answered out of turn"),
+            Phase::Arrived | Phase::Early | Phase::Deaf | Phase::Up => tracing::warn!(%leg, "answered out of turn"),
         }
     }
 

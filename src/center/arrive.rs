@@ -131,6 +131,16 @@ impl Center {
         }
     }
 
+    /// The caller cannot hear us before the answer: a prompt that is meant to be heard until then is over.
+    pub(super) fn on_no_early_media(&mut self, leg: LegId, out: &mut Out<'_>) {
+        let Some(id) = self.call_of.get(&leg).copied() else { return };
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        if live.call.deaf(leg) {
+            out.hear(id, live.sound());
+            self.prompt_over(id, out);
+        }
+    }
+
     pub(super) fn prompt_over(&mut self, id: CallId, out: &mut Out<'_>) {
         let Some(live) = self.calls.get(&id) else { return };
         match live.place {
@@ -166,7 +176,11 @@ impl Center {
         self.lease_prompt(id, out);
     }
 
-    pub(super) fn lease_prompt(&mut self, id: CallId, out: &Out<'_>) {
+    /// Gives a prompt a bounded time for its end; one that nobody can hear is over at once.
+    fn lease_prompt(&mut self, id: CallId, out: &mut Out<'_>) {
+        if !self.calls.get(&id).is_some_and(|live| live.call.is_heard()) {
+            return self.prompt_over(id, out);
+        }
         let longest = Duration::from_millis(self.config.prompt_max_ms.into());
         self.timers.set(Timer::Place(id), out.now.mono + longest);
     }

@@ -372,7 +372,7 @@ impl Desk {
                     self.tell(News::Ended(cause, status));
                 }
             }
-            LegEvent::Held(_) | LegEvent::Digit { .. } => {}
+            LegEvent::NoEarlyMedia | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
         }
     }
 

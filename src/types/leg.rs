@@ -125,6 +125,8 @@ pub enum LegEvent {
     Ringing,
     /// A dialled leg has answered, or our answer on an incoming leg is confirmed (ACK).
     Answered,
+    /// An incoming leg cannot hear us before it is answered; it rings instead.
+    NoEarlyMedia,
     /// The far end holds us (`true`) or has us back (`false`).
     Held(bool),
     /// A key was pressed, each press once.

@@ -42,6 +42,31 @@ fn a_line_that_is_answered_by_the_seat_greets_in_early_media() {
 }
 
 #[test]
+fn a_caller_who_cannot_hear_before_the_answer_is_queued_at_once() {
+    let mut stage = Stage::with_ready(&[8001]);
+    let caller = stage.arrive("12315");
+    stage.leg(caller, LegEvent::NoEarlyMedia);
+    let (_, seat) = stage.dialled();
+    assert_eq!(stage.told(caller), [LegCommand::EarlyMedia]);
+    stage.leg(seat, LegEvent::Answered);
+    assert_eq!(stage.told(caller), [LegCommand::EarlyMedia, LegCommand::Answer]);
+    stage.leg(caller, LegEvent::Answered);
+    assert_eq!(stage.hears(caller), voice(seat));
+}
+
+#[test]
+fn a_caller_who_cannot_hear_that_nobody_can_come_is_told_by_the_refusal() {
+    let mut plan = plan();
+    plan.queues.iter_mut().for_each(|queue| queue.max_waiting = 0);
+    let mut stage = Stage::with(Config::default(), plan);
+    let caller = stage.arrive("12315");
+    stage.leg(caller, LegEvent::NoEarlyMedia);
+    assert_eq!(stage.told(caller), [LegCommand::EarlyMedia, LegCommand::Refuse(Cause::Busy)]);
+    stage.ended(caller, Cause::Busy);
+    assert_eq!(stage.fate(caller), Some(Fate::Overflowed));
+}
+
+#[test]
 fn a_stale_end_of_a_prompt_changes_nothing() {
     let mut stage = Stage::new();
     let caller = stage.arrive("12345");

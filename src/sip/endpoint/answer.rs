@@ -6,7 +6,7 @@ use crate::sip::flow::Flow;
 use crate::sip::message::{HeaderName, Message, ResponseBuilder};
 use crate::sip::negotiate::NegotiateError;
 use crate::sip::transaction::{self, ServerId};
-use crate::types::{Cause, LegId, Now};
+use crate::types::{Cause, LegEvent, LegId, Now};
 
 use super::leg::{Arriving, Leg, OfferState, Role, State, Theirs, Up};
 use super::offer_answer::{describe, offered};
@@ -21,7 +21,7 @@ impl Endpoint {
         }
     }
 
-    /// 183 with our description: the caller hears us before the answer.
+    /// 183 with our description: the caller hears us before the answer, or rings where that cannot be.
     pub(super) fn early_media(&mut self, now: Now, leg: LegId, out: &mut Vec<Output>) {
         let Some(Leg { state: State::Arriving(arriving), .. }) = self.legs.get_mut(&leg) else { return };
         if let Err(error) = describe(arriving) {
@@ -29,8 +29,12 @@ impl Endpoint {
         }
         // An unreliable response cannot carry an offer (RFC 3261 13.2.1): without 100rel the media wait for the answer.
         let reliable = arriving.peer.reliable;
-        let with_media = reliable || arriving.offer == OfferState::Done;
-        self.provisional(now, leg, 183, with_media, reliable);
+        if reliable || arriving.offer == OfferState::Done {
+            self.provisional(now, leg, 183, true, reliable);
+        } else {
+            self.provisional(now, leg, 180, false, false);
+            out.push(Output::Leg { leg, event: LegEvent::NoEarlyMedia });
+        }
         self.publish_stream(leg, out);
     }
 

@@ -220,7 +220,7 @@ impl Machine {
                     self.command(now, other, LegCommand::Hangup(Cause::HungUp));
                 }
             }
-            LegEvent::Ringing | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
+            LegEvent::Ringing | LegEvent::NoEarlyMedia | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
         }
     }
 

@@ -147,7 +147,7 @@ impl Model {
                     leg.held = *held;
                 }
             }
-            LegEvent::Ringing | LegEvent::Digit { .. } => {}
+            LegEvent::Ringing | LegEvent::NoEarlyMedia | LegEvent::Digit { .. } => {}
         }
     }
 

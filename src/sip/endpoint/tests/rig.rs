@@ -249,7 +249,11 @@ impl Rig {
                     match &event {
                         LegEvent::Arrived(_) => assert!(self.born.insert(leg)),
                         LegEvent::Ended { .. } => assert!(self.ended.insert(leg)),
-                        LegEvent::Ringing | LegEvent::Answered | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
+                        LegEvent::Ringing
+                        | LegEvent::Answered
+                        | LegEvent::NoEarlyMedia
+                        | LegEvent::Held(_)
+                        | LegEvent::Digit { .. } => {}
                     }
                     self.events.push_back((leg, event));
                 }
