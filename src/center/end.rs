@@ -1,4 +1,4 @@
-//! A leg is gone: free its seat, go on or end. Every call gets exactly one fate, when its last leg has ended.
+//! A leg is gone: free its seat, go on or end. Every call gets exactly one fate, when its caller's leg has ended.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Center {
             Some(Leg { role: Role::Seat, phase, .. }) => self.seat_gone(id, leg, seat, phase, (cause, status), out),
             None => {}
         }
-        self.close_if_empty(id, out);
+        self.close(id, out);
     }
 
     fn caller_gone(&mut self, id: CallId, cause: Cause, out: &mut Out<'_>) {
@@ -130,7 +130,7 @@ impl Center {
         if matches!(live.place, Place::Ending { .. }) {
             return;
         }
-        let place = std::mem::replace(&mut live.place, Place::Ending { fate });
+        let place = std::mem::replace(&mut live.place, Place::Ending { fate: Some(fate) });
         live.since = out.now.mono;
         let recording = std::mem::take(&mut live.recording);
         let legs: Vec<LegId> = live.call.legs().map(|(leg, _)| leg).collect();
@@ -171,10 +171,15 @@ impl Center {
         self.timers.set(Timer::Leg(leg), out.now.mono + longest);
     }
 
-    fn close_if_empty(&mut self, id: CallId, out: &mut Out<'_>) {
-        let Some(Live { call, place: Place::Ending { fate }, .. }) = self.calls.get(&id) else { return };
+    /// Writes the fate when the caller is gone, or the last leg of a call without one: a telephone that was withdrawn may
+    /// take half a minute for its last word, and the record does not wait for it. The call lives until its last leg is gone.
+    fn close(&mut self, id: CallId, out: &mut Out<'_>) {
+        let Some(Live { call, place: Place::Ending { fate }, way, .. }) = self.calls.get_mut(&id) else { return };
+        let is_over = call.is_empty() || (way.is_some() && call.caller().is_none());
+        if let Some(fate) = fate.take_if(|_| is_over) {
+            out.row(id, CallEvent::Ended { fate });
+        }
         if call.is_empty() {
-            out.row(id, CallEvent::Ended { fate: *fate });
             self.calls.remove(&id);
         }
     }
@@ -188,7 +193,7 @@ impl Center {
 
     /// The recording broke; the call goes on.
     pub(super) fn on_recording_failed(&mut self, call: CallId, why: String, out: &mut Out<'_>) {
-        if self.calls.contains_key(&call) {
+        if self.calls.get(&call).is_some_and(|live| !live.is_over()) {
             out.row(call, CallEvent::RecordingFailed { why });
         }
     }

@@ -14,7 +14,7 @@ impl Center {
         if !live.call.hold(leg, held) {
             return;
         }
-        if live.notes < MOST_NOTES {
+        if live.notes < MOST_NOTES && !live.is_over() {
             live.notes += 1;
             out.row(*id, CallEvent::Held { leg, held });
         }
@@ -25,7 +25,7 @@ impl Center {
     pub(super) fn on_digit(&mut self, leg: LegId, out: &mut Out<'_>) {
         let Some(id) = self.call_of.get(&leg) else { return };
         let Some(live) = self.calls.get_mut(id) else { return };
-        if live.notes < MOST_NOTES {
+        if live.notes < MOST_NOTES && !live.is_over() {
             live.notes += 1;
             out.row(*id, CallEvent::Digit { leg, digit: None });
         }

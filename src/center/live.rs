@@ -57,8 +57,8 @@ pub(super) enum Place {
     },
     /// Its fate is decided; legs that we hung up have not said their last word.
     Ending {
-        /// What the last row will say.
-        fate: Fate,
+        /// What the row of its end will say; `None` when that is written.
+        fate: Option<Fate>,
     },
 }
 
@@ -172,6 +172,11 @@ impl Live {
         self.place = place;
         self.since = now;
         self.sound()
+    }
+
+    /// Whether the row of its end is written: nothing but last words and figures follows.
+    pub(super) fn is_over(&self) -> bool {
+        self.place == Place::Ending { fate: None }
     }
 
     /// The set of who hears what, if it changed.

@@ -191,7 +191,8 @@ pub enum CallEvent {
         /// What was wrong.
         what: Healed,
     },
-    /// The fate of the call. Exactly one a call; only `Quality`, `Result` and `Healed` rows may follow.
+    /// The fate of the call. Exactly one a call; only `LegEnded` of legs that we hung up, `Quality`, `Result` and
+    /// `Healed` rows may follow.
     Ended {
         /// What became of it.
         fate: Fate,

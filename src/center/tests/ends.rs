@@ -22,8 +22,9 @@ fn a_caller_who_gives_up_gets_the_fate_of_the_place() {
     stage.leg(leg, LegEvent::Ringing);
     stage.ended(caller, Cause::HungUp);
     assert_eq!(stage.told(leg).last(), Some(&LegCommand::Hangup(Cause::Cancelled)));
+    assert_eq!(stage.fate(caller), Some(Fate::AbandonedInRing), "the record does not wait for the phone");
+    assert_ne!(stage.seat(8001).work, Doing::Idle, "the seat does");
     stage.ended(leg, Cause::Cancelled);
-    assert_eq!(stage.fate(caller), Some(Fate::AbandonedInRing));
     assert_eq!(stage.seat(8001).work, Doing::Idle);
 
     // In the queue.
@@ -68,9 +69,10 @@ fn either_side_may_hang_up_and_the_seat_wraps_up() {
         stage.ended(first, Cause::HungUp);
         assert_eq!(stage.told(second).last(), Some(&LegCommand::Hangup(Cause::HungUp)));
         assert!(stage.last.iter().any(|effect| matches!(effect, Effect::EndRecording { .. })));
-        assert_eq!(stage.fate(caller), None, "the call is over when its last leg is");
+        assert_eq!(stage.fate(caller).is_some(), caller_first, "the record is complete when the caller is gone");
         stage.ended(second, Cause::HungUp);
         assert_eq!(stage.fate(caller), Some(Fate::Answered { seat: SeatId(8001) }));
+        assert_eq!(stage.center.calls(), 0);
         assert!(matches!(stage.seat(8001).work, Doing::WrapUp { left_ms: 30_000, .. }));
         stage.queued("12345");
         assert_eq!(stage.dials().len(), 1, "no call in wrap-up");
@@ -114,15 +116,26 @@ fn a_leg_that_never_says_its_last_word_keeps_neither_call_nor_seat() {
 }
 
 #[test]
-fn the_fate_is_the_last_row_but_for_figures() {
-    let (mut stage, caller, leg) = talk();
-    stage.ended(leg, Cause::HungUp);
-    stage.ended(caller, Cause::HungUp);
-    stage.feed(Input::Measured { leg: caller, report: StreamReport::default() });
-    let events: Vec<CallEvent> = stage.rows().into_iter().map(|row| row.event).collect();
-    let end = events.iter().position(|event| matches!(event, CallEvent::Ended { .. })).expect("it ended");
-    assert!(matches!(events[end - 1], CallEvent::LegEnded { .. }));
-    assert!(events[end + 1..].iter().all(|event| matches!(event, CallEvent::Quality { .. })));
+fn after_the_fate_come_last_words_and_figures_only() {
+    for caller_first in [true, false] {
+        let (mut stage, caller, leg) = talk();
+        let (first, second) = if caller_first { (caller, leg) } else { (leg, caller) };
+        let call = stage.call_of(caller);
+        stage.ended(first, Cause::HungUp);
+        // Whatever the other leg and the engine still say, the record is closed.
+        if caller_first {
+            stage.leg(leg, LegEvent::Held(true));
+            stage.leg(leg, LegEvent::Digit { digit: Digit('5'), by: DigitBy::Event });
+            stage.feed(Input::RecordingFailed { call, why: "disk full".into() });
+        }
+        stage.ended(second, Cause::HungUp);
+        stage.feed(Input::Measured { leg: caller, report: StreamReport::default() });
+        let events: Vec<CallEvent> = stage.rows().into_iter().map(|row| row.event).collect();
+        let end = events.iter().position(|event| matches!(event, CallEvent::Ended { .. })).expect("it ended");
+        assert!(matches!(events[end - 1], CallEvent::LegEnded { leg, .. } if leg == caller));
+        let after = |event: &CallEvent| matches!(event, CallEvent::LegEnded { .. } | CallEvent::Quality { .. });
+        assert!(events[end + 1..].iter().all(after), "{:?}", &events[end..]);
+    }
 }
 
 #[test]

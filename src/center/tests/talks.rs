@@ -52,9 +52,8 @@ fn an_answer_that_crosses_the_callers_cancel_ends_cleanly() {
     let (mut stage, caller, leg) = talk("12315");
     stage.ended(caller, Cause::Cancelled);
     assert_eq!(stage.told(leg).last(), Some(&LegCommand::Hangup(Cause::HungUp)));
-    assert_eq!(stage.fate(caller), None);
-    stage.ended(leg, Cause::HungUp);
     assert_eq!(stage.fate(caller), Some(Fate::AbandonedInRing));
+    stage.ended(leg, Cause::HungUp);
     assert_eq!(stage.seat(8001).work, Doing::Idle, "nothing to write up");
 }
 

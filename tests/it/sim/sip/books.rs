@@ -85,9 +85,14 @@ impl Books {
         let Some(page) = self.pages.get_mut(&row.call) else {
             return self.faults.push(format!("a row of {} before it arrived", row.call));
         };
-        if page.fate.is_some()
-            && !matches!(row.event, CallEvent::Quality { .. } | CallEvent::Result { .. } | CallEvent::Healed { .. })
-        {
+        let follows = matches!(
+            row.event,
+            CallEvent::LegEnded { .. }
+                | CallEvent::Quality { .. }
+                | CallEvent::Result { .. }
+                | CallEvent::Healed { .. }
+        );
+        if page.fate.is_some() && !follows {
             self.faults.push(format!("{} has rows after its end: {:?}", row.call, row.event));
         }
         match &row.event {
