@@ -23,6 +23,7 @@ mod site;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -73,7 +74,7 @@ pub struct Endpoint {
     /// One entry a leg that waits for something.
     due: BTreeSet<(Mono, LegId)>,
     due_of: BTreeMap<LegId, Mono>,
-    /// Verified certificate names of open connections.
+    /// Open connections, with the names in their verified certificates.
     identities: BTreeMap<ConnId, Vec<String>>,
     refused: BTreeMap<(Option<TrunkId>, Refused), u64>,
     manners: admit::Manners,

@@ -20,7 +20,7 @@ use crate::sip::message::{Message, NameAddr, Uri};
 use crate::types::{Mono, NetworkId, Now, SeatId};
 
 use binding::{Binding, BindingId};
-use flows::Flows;
+use flows::{Device, Flows};
 use wish::Wish;
 
 /// How registrations are granted.
@@ -226,7 +226,8 @@ impl Registrar {
         if entry.bindings.iter().any(|b| wish.touches(b) && !b.is_older_than(order)) {
             return Err(Refused::BadRequest("CSeq Out Of Order"));
         }
-        entry.flows.learn(flow);
+        let instance = wish.contacts.iter().find_map(|contact| contact.instance.clone());
+        entry.flows.learn(flow, Device { instance, call_id: request.call_id().to_owned() });
         let outbound = wish.is_outbound();
         let path = wish.path.clone();
         for (id, removed) in self.apply(now, seat, flow, order, wish) {
@@ -278,6 +279,23 @@ impl Registrar {
         let is_contact = |b: &Binding| b.hop.transport == flow.transport && b.hop.remote == flow.remote;
         let is_fixed = |f: &Fixed| f.hop.as_ref().is_some_and(|hop| flows::is_host(hop, flow));
         seat.flows.knows(flow) || seat.bindings.iter().any(is_contact) || seat.fixed.as_ref().is_some_and(is_fixed)
+    }
+
+    /// The way to the phone that spoke on a flow, as it is registered now: the same flow while a contact stands on it, else
+    /// where the same device has registered since. When the flow is no longer open and no device is known again, the seat's
+    /// only contact will be it. `None`: the phone is not registered any more.
+    pub fn way(&self, seat: SeatId, flow: &Flow, is_open: bool) -> Option<Hop> {
+        let seat = self.seats.get(&seat)?;
+        if is_open && seat.bindings.iter().any(|b| flows::is_same(&b.flow, flow)) {
+            return Some(flow.back());
+        }
+        let device = seat.flows.device(flow)?;
+        let same = seat.bindings.iter().rev().find(|b| b.device().is(device));
+        let only = || match seat.bindings.as_slice() {
+            [only] if !is_open => Some(only),
+            [..] => None,
+        };
+        same.or_else(only).map(|binding| binding.hop.clone())
     }
 
     /// A connection is gone, and with it the contacts that could be reached only over it (RFC 5626 6).

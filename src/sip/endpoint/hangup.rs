@@ -6,7 +6,7 @@ use crate::sip::message::{HeaderName, Message, Method, Reason};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::types::{Cause, LegId, Now, Origin};
 
-use super::leg::{Leg, OurMethod, Purpose, Role, State, Up, numeric_hop};
+use super::leg::{Leg, OurMethod, Purpose, Role, State, Up};
 use super::{Endpoint, Output, cause};
 
 impl Endpoint {
@@ -41,15 +41,17 @@ impl Endpoint {
 
     /// Ends an answered leg: BYE goes out, the leg is over for us at once.
     pub(super) fn bye(&mut self, now: Now, leg: LegId, why: Cause, out: &mut Vec<Output>) {
-        let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
-        let (dialog, flow) = (up.dialog.clone(), up.flow);
-        self.say_goodbye(now, dialog, &flow, why);
+        let Some(Leg { state: State::Up(up), party, .. }) = self.legs.get(&leg) else { return };
+        // Where no way leads to the far end, the leg ends without it.
+        if let Some(hop) = self.way_of(Some(*party), &up.dialog, &up.flow) {
+            let dialog = up.dialog.clone();
+            self.say_goodbye(now, dialog, hop, why);
+        }
         self.end(now, leg, why, None, out);
     }
 
     /// Sends BYE in a dialog that nobody needs any more.
-    pub(super) fn say_goodbye(&mut self, now: Now, mut dialog: Dialog, flow: &Flow, why: Cause) {
-        let hop = self.hop_of(&dialog, flow);
+    pub(super) fn say_goodbye(&mut self, now: Now, mut dialog: Dialog, hop: Hop, why: Cause) {
         let branch = self.random.branch();
         let Some(site) = self.sites.towards(&hop) else { return };
         let mut draft = dialog.request(Method::Bye, &site.stamp(branch));
@@ -57,15 +59,6 @@ impl Endpoint {
         if let Ok(id) = self.transactions.request(now.mono, draft.finish(), hop, &mut self.transmits) {
             self.clients.insert(id, Purpose::Courtesy);
         }
-    }
-
-    /// Where requests of a dialog go: to its next hop where that is a plain address, for phones behind NAT and names back
-    /// the way the dialog began.
-    pub(super) fn hop_of(&self, dialog: &Dialog, flow: &Flow) -> Hop {
-        if flow.connection.is_some() || self.registrar.seat_of_flow(flow).is_some() {
-            return flow.back();
-        }
-        numeric_hop(dialog.next_hop(), flow).unwrap_or_else(|| flow.back())
     }
 
     /// The far end hangs up.
@@ -107,7 +100,7 @@ impl Endpoint {
             }
             State::Up(up) => {
                 self.free_port(now, gone.id, up.audio.opened, up.audio.port, out);
-                self.part_from_reinvite(&up);
+                self.part_from_reinvite(party, &up);
                 true
             }
         };
@@ -117,11 +110,11 @@ impl Endpoint {
     }
 
     /// A re-INVITE of ours that is still open outlives the leg.
-    fn part_from_reinvite(&mut self, up: &Up) {
+    fn part_from_reinvite(&mut self, party: Origin, up: &Up) {
         let Some(ours) = up.ours.filter(|ours| ours.method == OurMethod::Invite) else { return };
         if let Some(purpose) = self.clients.get_mut(&ours.client) {
             *purpose = Purpose::Parted;
-            self.parted.insert(ours.client, (up.dialog.clone(), self.hop_of(&up.dialog, &up.flow)));
+            self.parted.insert(ours.client, (up.dialog.clone(), self.hop_of(Some(party), &up.dialog, &up.flow)));
         }
     }
 

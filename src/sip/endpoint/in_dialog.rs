@@ -38,6 +38,7 @@ impl Endpoint {
         }
         if let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) {
             up.flow = *flow;
+            up.away = None;
         }
         match message.method() {
             Method::Bye => self.on_bye(now, id, leg, flow, message, out),

@@ -156,8 +156,10 @@ pub(super) struct Up {
     pub(super) ack: Option<SentAck>,
     /// What we still want to ask, in order.
     pub(super) wishes: VecDeque<Wish>,
-    /// When the next wish may be tried: after a 491.
+    /// When the next wish may be tried: after a 491, or while no way leads to the far end.
     pub(super) wait: Option<Mono>,
+    /// No way leads to the far end; the leg ends then.
+    pub(super) away: Option<Mono>,
     /// Hung up before the ACK: the BYE goes out when the ACK is there or given up (RFC 3261 15).
     pub(super) ending: Option<Cause>,
     /// The largest Min-SE that a 422 of the far end has named, seconds (RFC 4028 7.4).
@@ -189,6 +191,7 @@ impl Up {
             ack: None,
             wishes: VecDeque::new(),
             wait: None,
+            away: None,
             ending: None,
             min_se_s: 0,
             held: false,
@@ -305,7 +308,7 @@ impl Up {
             Role::Caller => None,
         };
         let theirs = self.theirs.as_ref().map(|t| t.await_ack.deadline());
-        [first, theirs, self.wait, Some(self.timer.deadline())].into_iter().flatten().min()
+        [first, theirs, self.wait, self.away, Some(self.timer.deadline())].into_iter().flatten().min()
     }
 }
 

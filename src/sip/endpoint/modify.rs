@@ -75,8 +75,10 @@ impl Endpoint {
     fn ask(&mut self, now: Now, leg: LegId, wish: Wish, method: OurMethod) {
         let branch = self.random.branch();
         let session = self.session_wish();
-        let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return };
-        let hop = self.hop_of(&up.dialog, &up.flow);
+        let Some(Leg { state: State::Up(up), party, .. }) = self.legs.get(&leg) else { return };
+        let Some(hop) = self.way_of(Some(*party), &up.dialog, &up.flow) else {
+            return self.await_way(now, leg, wish);
+        };
         let Some(site) = self.sites.towards(&hop) else { return };
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         let wire = match (method, wish) {
@@ -146,6 +148,7 @@ impl Endpoint {
             return;
         };
         up.ours = None;
+        up.away = None;
         match status {
             200..300 => self.our_request_done(now, leg, ours, message, out),
             408 | 481 => return self.bye(now, leg, Cause::PeerLost, out),
@@ -163,7 +166,8 @@ impl Endpoint {
 
     fn our_request_done(&mut self, now: Now, leg: LegId, ours: Ours, message: &Message, out: &mut Vec<Output>) {
         let wish = self.session_wish();
-        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        let Some(Leg { state: State::Up(up), party, .. }) = self.legs.get_mut(&leg) else { return };
+        let party = Some(*party);
         if matches!(ours.method, OurMethod::Invite | OurMethod::Update) {
             // An unreadable Contact keeps the old target.
             let _kept = up.dialog.refresh_target(message);
@@ -173,7 +177,7 @@ impl Endpoint {
         if ours.method == OurMethod::Invite {
             fine = description(message).is_some_and(|sdp| up.audio.accept(sdp).is_ok());
             let (dialog, flow) = (up.dialog.clone(), up.flow);
-            let hop = self.hop_of(&dialog, &flow);
+            let hop = self.hop_of(party, &dialog, &flow);
             let ack: SentAck = self.acknowledge(&dialog, &hop, ours.cseq);
             if let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) {
                 up.ack = Some(ack);
@@ -187,12 +191,15 @@ impl Endpoint {
         }
     }
 
-    /// No answer at all: the far end is dead (RFC 3261 12.2.1.2).
+    /// No answer at all: the far end is dead (RFC 3261 12.2.1.2). A request that could not be sent (503) waits for a way.
     pub(super) fn our_request_lost(&mut self, now: Now, leg: LegId, status: u16, out: &mut Vec<Output>) {
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         let Some(ours) = up.ours.take() else { return };
-        tracing::info!(%leg, status, "the far end does not answer in its dialog");
         self.settle(leg, ours.method, true);
+        if status == 503 {
+            return self.await_way(now, leg, ours.wish);
+        }
+        tracing::info!(%leg, status, "the far end does not answer in its dialog");
         self.bye(now, leg, Cause::PeerLost, out);
     }
 

@@ -43,17 +43,20 @@ impl Endpoint {
         let registered = self.registrar.register(now, seat, flow, message, &mut wants);
         self.obey_registrar(wants, out);
         match registered {
-            Ok(registered) => self.reply_with(now, id, flow, message, 200, |r| {
-                for contact in &registered.contacts {
-                    r.header(HeaderName::Contact, contact);
-                }
-                for path in &registered.path {
-                    r.header(HeaderName::Path, path);
-                }
-                if registered.outbound {
-                    r.raw("Require", b"outbound");
-                }
-            }),
+            Ok(registered) => {
+                self.reply_with(now, id, flow, message, 200, |r| {
+                    for contact in &registered.contacts {
+                        r.header(HeaderName::Contact, contact);
+                    }
+                    for path in &registered.path {
+                        r.header(HeaderName::Path, path);
+                    }
+                    if registered.outbound {
+                        r.raw("Require", b"outbound");
+                    }
+                });
+                self.retry_legs_of(now, seat);
+            }
             Err(refused) => {
                 let (status, _) = refused.status();
                 self.reply_with(now, id, flow, message, status, |r| {

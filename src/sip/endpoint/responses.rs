@@ -192,7 +192,8 @@ impl Endpoint {
                 self.trunks.release(trunk);
             }
             self.drop_branch(now, leg, branch);
-            self.say_goodbye(now, dialog, flow, why);
+            let hop = self.hop_of(None, &dialog, flow);
+            self.say_goodbye(now, dialog, hop, why);
             self.note_failure(leg, why, None);
             return self.end_if_nothing_left(now, leg, out);
         }
@@ -323,7 +324,8 @@ impl Endpoint {
             Ok(Fork::Won { tag } | Fork::Late { tag, new: true }) => {
                 let dialog = ghost.forks.dialog(&tag).expect("the response was just sorted under this tag").clone();
                 self.acknowledge(&dialog, &ghost.hop, message.cseq_number());
-                self.say_goodbye(now, dialog, flow, Cause::Cancelled);
+                let hop = self.hop_of(None, &dialog, flow);
+                self.say_goodbye(now, dialog, hop, Cause::Cancelled);
             }
             Ok(Fork::Again | Fork::Late { new: false, .. }) => {
                 if !self.repeat_ack(ghost.leg, message)
@@ -354,12 +356,12 @@ impl Endpoint {
 
     /// Repeats the ACK where the 2xx belongs to the leg's own dialog.
     pub(super) fn repeat_ack(&mut self, leg: LegId, message: &Message) -> bool {
-        let Some(Leg { state: State::Up(up), .. }) = self.legs.get(&leg) else { return false };
+        let Some(Leg { state: State::Up(up), party, .. }) = self.legs.get(&leg) else { return false };
         if up.dialog.id().remote_tag.as_ref() != message.to_tag().unwrap_or("") {
             return false;
         }
         if let Some(bytes) = up.ack.as_ref().and_then(|ack| ack.again(message)) {
-            let hop = self.hop_of(&up.dialog, &up.flow);
+            let hop = self.hop_of(Some(*party), &up.dialog, &up.flow);
             self.transmits.push(Transmit { hop, bytes, by: By::Nobody });
         }
         true

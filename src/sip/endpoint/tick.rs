@@ -86,6 +86,7 @@ impl Endpoint {
         if up.wait.is_some_and(|at| at <= now.mono) {
             up.wait = None;
         }
+        dead |= up.away.is_some_and(|at| at <= now.mono);
         let mut refresh = false;
         match up.timer.tick(now.mono) {
             SessionDue::Nothing => {}

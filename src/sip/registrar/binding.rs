@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::SeatContact;
+use super::flows::Device;
 use super::wish::{Contact, Route};
 use crate::sip::flow::{ConnId, Flow, Hop, Transport};
 use crate::sip::message::{NameAddr, Scheme, Uri};
@@ -96,6 +97,11 @@ impl Binding {
         let mut contact = self.contact.clone();
         contact.params.set("expires", Some(&left.to_string()));
         contact
+    }
+
+    /// The device whose contact it is.
+    pub(super) fn device(&self) -> Device {
+        Device { instance: self.instance.clone(), call_id: self.call_id.clone() }
     }
 
     pub(super) fn as_contact(&self) -> SeatContact {
