@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::sip::auth::Algorithm;
+use crate::types::TlsMedia;
 
 pub use outside::prompt_is_there;
 pub use overrides::{Listen, Overrides};
@@ -213,6 +214,8 @@ pub struct Network {
     pub advertised_v4: Option<Ipv4Addr>,
     /// The same for IPv6.
     pub advertised_v6: Option<Ipv6Addr>,
+    /// How audio travels to seats' telephones here that register over TLS. Default SRTP.
+    pub media_over_tls: TlsMedia,
     /// Ports of RTP and RTCP.
     pub rtp: RtpRange,
     /// DSCP of media; default 46 (EF, RFC 3246).
@@ -252,6 +255,7 @@ impl Network {
             tls: at(tls_port),
             advertised_v4: None,
             advertised_v6: None,
+            media_over_tls: TlsMedia::Srtp,
             rtp: RtpRange::DEFAULT,
             dscp_media: 46,
             dscp_signalling: 24,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::types::{LineNumber, PromptName, QueueId, SeatId, Wall};
+use crate::types::{LineNumber, PromptName, QueueId, SeatId, TlsMedia, Wall};
 
 pub mod feature;
 pub mod file;
@@ -149,6 +149,8 @@ pub struct Trunk {
     pub called_from: CalledFrom,
     /// Local area code without 0 for normalising calling numbers, for example "816" (Mianyang).
     pub area_code: String,
+    /// How audio travels where its signalling runs over TLS.
+    pub media_over_tls: TlsMedia,
     /// Most calls at a time; `None`: no limit.
     pub max_calls: Option<u32>,
     /// Most new calls a second; `None`: no limit.

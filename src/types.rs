@@ -22,4 +22,4 @@ pub use leg::{Arrival, Calling, Cause, Dial, Digit, DigitBy, LegCommand, LegEven
 pub use now::{Mono, Now, Wall};
 pub use number::{LineNumber, NumberError, PhoneNumber};
 pub use pii::Pii;
-pub use stream::{Codec, CryptoSuite, Direction, MediaPort, SrtpKey, StreamParams};
+pub use stream::{Codec, CryptoSuite, Direction, MediaPort, SrtpKey, StreamParams, TlsMedia};

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::read::{Reading, socket};
 use super::{Config, Listen, Network, RtpRange};
 use crate::dialplan::table::Table;
+use crate::types::TlsMedia;
 
 /// Most networks of a node.
 const MAX_NETWORKS: usize = 16;
@@ -66,6 +67,8 @@ impl<'r, 'a> Reading<'r, 'a> {
             self.reader.error(here.span, &here.key, "the network listens nowhere", hint);
         }
         self.read_advertised(table, &mut network);
+        let protection = table.parsed("media_over_tls", "\"srtp\", \"rtp\" or \"either\"", TlsMedia::parse);
+        network.media_over_tls = protection.map(|at| at.value).unwrap_or_default();
         self.read_rtp(table, &mut network, others);
         let dscp =
             |key, default: u8| table.number(key, 0..=63).and_then(|at| u8::try_from(at.value).ok()).unwrap_or(default);

@@ -117,6 +117,11 @@ fn each_mistake_is_shown_where_it_stands() {
         (&format!("{network}udp = [\"10.0.0.1:5060\"]\nrtp = \"5000-5999\""), (4, 7), "inside the range of RTP ports"),
         (&format!("{network}udp = [\"10.0.0.1:5060\"]\ndscp_media = 64"), (4, 14), "use 0 to 63"),
         (
+            &format!("{network}tls = [\"10.0.0.1:5061\"]\nmedia_over_tls = \"zrtp\""),
+            (4, 18),
+            "no way for audio to travel",
+        ),
+        (
             &format!("{network}udp = [\"10.0.0.1:5060\"]\n[[network]]\nname = \"b\"\nudp = [\"10.0.0.1:5070\"]"),
             (4, 1),
             "overlap those of the network \"a\"",

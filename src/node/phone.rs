@@ -22,7 +22,7 @@ use crate::sip::message::Message;
 use crate::sip::transport::udp::Udp;
 use crate::types::{
     CallId, Calling, Cause, Dial, Digit, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, LineNumber, NetworkId,
-    PhoneNumber, PromptName, RunId, Source, Target, TrunkId,
+    PhoneNumber, PromptName, RunId, Source, Target, TlsMedia, TrunkId,
 };
 
 use super::clock::{Clock, wall};
@@ -210,6 +210,7 @@ impl Desk {
                 listeners: vec![(Transport::Udp, udp.local())],
                 advertised_v4: None,
                 advertised_v6: None,
+                media_over_tls: TlsMedia::Srtp,
             }],
             ..endpoint::Config::default()
         };
@@ -454,6 +455,7 @@ fn little_plan(config: &PhoneConfig) -> Result<(Plan, Secrets)> {
         max_calls: None,
         max_calls_per_s: None,
         options_s: None,
+        media_over_tls: TlsMedia::Srtp,
         caller_policy: CallerPolicy::Own(own),
         group: None,
     };

@@ -263,6 +263,7 @@ fn header(
         listeners: listeners.iter().filter(|l| l.network == index).map(|l| (l.transport, l.address)).collect(),
         advertised_v4: network.advertised(false),
         advertised_v6: network.advertised(true),
+        media_over_tls: network.media_over_tls,
     });
     let endpoint = endpoint::Config {
         networks: networks.collect(),

@@ -21,13 +21,49 @@ pub struct LocalMedia {
     pub version: u64,
     /// Codecs in order of preference, at least one.
     pub codecs: Vec<Codec>,
-    /// Fresh random keys, one a suite, in order of preference. Empty: plain RTP only. Otherwise SRTP only; the leg's
-    /// signalling must be under TLS (RFC 4568 7.1). The same keys for the whole dialog.
-    pub keys: Vec<SrtpKey>,
+    /// Whether audio is encrypted.
+    pub protection: Protection,
     /// What we want: `SendRecv`, or less to hold the far end.
     pub direction: Direction,
     /// Goes into the result: whether the far end may stand behind NAT.
     pub may_latch: bool,
+}
+
+/// Whether audio is encrypted. Keys are fresh and random, one a suite, in order of preference, the same for the whole dialog;
+/// the leg's signalling must be under TLS (RFC 4568 7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Plain RTP.
+    Plain,
+    /// SRTP.
+    Srtp(Vec<SrtpKey>),
+    /// SRTP where the far end can, else plain RTP (RFC 8643).
+    Either(Vec<SrtpKey>),
+}
+
+impl Protection {
+    fn keys(&self) -> &[SrtpKey] {
+        match self {
+            Protection::Plain => &[],
+            Protection::Srtp(keys) | Protection::Either(keys) => keys,
+        }
+    }
+
+    /// What a media line of the far end and we agree on; `None`: nothing. Outside, its tag (RFC 4568 5.1.2) with both keys.
+    fn agree(&self, media: &Media) -> Option<Option<Agreement>> {
+        let is_secure = match media.protocol.as_str() {
+            "RTP/AVP" | "RTP/AVPF" => false,
+            "RTP/SAVP" | "RTP/SAVPF" => true,
+            _ => return None,
+        };
+        match (self, is_secure) {
+            (Protection::Plain, false) => Some(None),
+            (Protection::Plain, true) | (Protection::Srtp(_), false) => None,
+            (Protection::Srtp(keys) | Protection::Either(keys), true) => common_key(media, keys).map(Some),
+            // Keys beside the plain profile are an invitation that may be declined.
+            (Protection::Either(keys), false) => Some(common_key(media, keys)),
+        }
+    }
 }
 
 /// Why no stream came to be.
@@ -67,7 +103,8 @@ pub fn offer_again(local: &LocalMedia, last_sent: &[u8]) -> String {
     let formats: Vec<Format> = local.codecs.iter().map(|&codec| Format { codec, number: number(codec) }).collect();
     let event_type = event_type(line).or_else(|| free_type(&formats));
     let lines = last.media.iter().enumerate().map(|(i, media)| match i == ours {
-        true => our_line(local, &formats, event_type, PTIME_MS),
+        // The profile stays what both have agreed on.
+        true => Media { protocol: media.protocol.clone(), ..our_line(local, &formats, event_type, PTIME_MS) },
         false => refused(media),
     });
     describe(local, lines.collect())
@@ -125,24 +162,17 @@ struct Agreed {
 impl Agreed {
     /// `codecs`: the ones allowed, best first.
     fn on(sdp: &Sdp, media: &Media, local: &LocalMedia, codecs: &[Codec]) -> Option<Self> {
-        let secure = match media.protocol.as_str() {
-            "RTP/AVP" | "RTP/AVPF" => false,
-            "RTP/SAVP" | "RTP/SAVPF" => true,
-            _ => return None,
-        };
-        if media.kind != "audio" || media.port == 0 || secure == local.keys.is_empty() {
+        if media.kind != "audio" || media.port == 0 {
             return None;
         }
+        let encrypted = local.protection.agree(media)?;
         let remote = sdp.remote(media)?;
         if remote.is_ipv4() != local.address.is_ipv4() && !remote.ip().is_unspecified() {
             return None;
         }
         let known = formats(media);
         let format = codecs.iter().find_map(|codec| known.iter().find(|format| format.codec == *codec))?;
-        let (crypto_tag, srtp) = match secure {
-            true => common_key(media, local).map(|(tag, ours, theirs)| (tag, Some((ours, theirs))))?,
-            false => (0, None),
-        };
+        let (crypto_tag, srtp) = encrypted.map_or((0, None), |(tag, ours, theirs)| (tag, Some((ours, theirs))));
         let params = StreamParams {
             remote,
             remote_rtcp: media.rtcp(remote),
@@ -160,7 +190,7 @@ impl Agreed {
     /// Our media line of the answer.
     fn line(&self, local: &LocalMedia, offered: &Media) -> Media {
         let StreamParams { codec, payload_type, event_type, direction, ptime_ms, ref srtp, .. } = self.params;
-        let local = LocalMedia { direction, keys: Vec::new(), ..local.clone() };
+        let local = LocalMedia { direction, protection: Protection::Plain, ..local.clone() };
         let mut line = our_line(&local, &[Format { codec, number: payload_type }], event_type, ptime_ms);
         line.protocol.clone_from(&offered.protocol);
         if let Some((ours, _)) = srtp {
@@ -174,10 +204,13 @@ impl Agreed {
     }
 }
 
-/// The first key of the far end whose suite we have a key for: its tag, our key, theirs.
-fn common_key(media: &Media, local: &LocalMedia) -> Option<(u32, SrtpKey, SrtpKey)> {
+/// Tag of the far end's key, our key, theirs.
+type Agreement = (u32, SrtpKey, SrtpKey);
+
+/// The first key of the far end whose suite we have a key for.
+fn common_key(media: &Media, keys: &[SrtpKey]) -> Option<Agreement> {
     media.cryptos().find_map(|crypto| {
-        let ours = local.keys.iter().find(|key| key.suite == crypto.key.suite)?;
+        let ours = keys.iter().find(|key| key.suite == crypto.key.suite)?;
         Some((crypto.tag, ours.clone(), crypto.key))
     })
 }
@@ -281,13 +314,16 @@ fn our_line(local: &LocalMedia, formats: &[Format], event_type: Option<u8>, ptim
     }
     add("ptime", Some(ptime_ms.to_string()));
     add(flow(local.direction).as_str(), None);
-    for (tag, key) in (1..).zip(&local.keys) {
+    for (tag, key) in (1..).zip(local.protection.keys()) {
         add("crypto", Some(Crypto { tag, key: key.clone() }.to_string()));
     }
     Media {
         kind: "audio".to_owned(),
         port: local.port,
-        protocol: if local.keys.is_empty() { "RTP/AVP" } else { "RTP/SAVP" }.to_owned(),
+        protocol: match local.protection {
+            Protection::Plain | Protection::Either(_) => "RTP/AVP".to_owned(),
+            Protection::Srtp(_) => "RTP/SAVP".to_owned(),
+        },
         formats: formats
             .iter()
             .map(|format| format.number)

@@ -90,3 +90,31 @@ pub struct StreamParams {
     /// Whether the far end may stand behind NAT, so that another source may be latched (media.md 7).
     pub may_latch: bool,
 }
+
+/// How audio travels to a peer whose signalling runs over TLS. Elsewhere it is plain RTP: keys never travel in the open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMedia {
+    /// SRTP with keys in the SDP (RFC 4568) or no call.
+    #[default]
+    Srtp,
+    /// Plain RTP, for carriers that encrypt the signalling alone.
+    Rtp,
+    /// SRTP where the peer can, else plain RTP; keys are offered beside the plain profile (RFC 8643).
+    Either,
+}
+
+impl TlsMedia {
+    /// Reads the word of the plan and the configuration.
+    ///
+    /// # Errors
+    /// What is wrong with another word.
+    pub fn parse(word: &str) -> Result<TlsMedia, String> {
+        match word {
+            "srtp" => Ok(TlsMedia::Srtp),
+            "rtp" => Ok(TlsMedia::Rtp),
+            "either" => Ok(TlsMedia::Either),
+            _ => Err(format!("{word:?} is no way for audio to travel")),
+        }
+    }
+}

@@ -48,7 +48,7 @@ fn answer_an_offer(bencher: Bencher<'_, '_>) {
         session: 1,
         version: 1,
         codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722],
-        keys: Vec::new(),
+        protection: negotiate::Protection::Plain,
         direction: Direction::SendRecv,
         may_latch: false,
     };

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{Building, words};
 use crate::dialplan::table::{At, Table, one_of};
 use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Trunk, TrunkGroup, TrunkRegister};
-use crate::types::LineNumber;
+use crate::types::{LineNumber, TlsMedia};
 
 /// The number shown on outgoing calls where a trunk says nothing.
 const OWN_NUMBER: &str = "12345";
@@ -55,6 +55,10 @@ impl<'r, 'a> Building<'r, 'a> {
             register: read_register(table),
             called_from: read_called_from(table),
             area_code: read_area_code(table),
+            media_over_tls: table
+                .parsed("media_over_tls", "\"srtp\", \"rtp\" or \"either\"", TlsMedia::parse)
+                .map(|at| at.value)
+                .unwrap_or_default(),
             max_calls: table.number("max_calls", 1..=100_000).map(|at| at.value),
             max_calls_per_s: table.number("max_calls_per_s", 1..=10_000).map(|at| at.value),
             options_s: table.number("options_s", 5..=3_600).map(|at| at.value),

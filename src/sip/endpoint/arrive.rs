@@ -7,11 +7,14 @@ use crate::sip::dialog::replaces;
 use crate::sip::dialog::session_timer::SessionTimer;
 use crate::sip::flow::Flow;
 use crate::sip::message::{HeaderName, Message, Scheme};
+use crate::sip::negotiate::Protection;
 use crate::sip::transaction::ServerId;
 use crate::sip::trunk::Busy;
-use crate::types::{Arrival, Calling, LegEvent, LegId, LineNumber, MediaPort, NetworkId, Now, Origin, TrunkId};
+use crate::types::{
+    Arrival, Calling, LegEvent, LegId, LineNumber, MediaPort, NetworkId, Now, Origin, TlsMedia, TrunkId,
+};
 
-use super::audio::Audio;
+use super::audio::{self, Audio};
 use super::leg::{Arriving, Leg, OfferState, Peer, State};
 use super::{Endpoint, Output, Refused};
 
@@ -223,13 +226,21 @@ impl Endpoint {
         self.ports.take(now, network, v6, beside, self.random.bits())
     }
 
-    /// Our side of a new stream. Secure signalling carries keys; phones may stand behind NAT, trunks never latch.
+    /// Our side of a new stream. Secure signalling may carry keys; phones may stand behind NAT, trunks never latch.
     pub(super) fn new_audio(&mut self, port: MediaPort, flow: &Flow, party: Origin) -> Audio {
         let site = self.sites.at(flow);
         let address = site.map_or_else(|| flow.local.ip(), |s| s.media);
-        let keys = flow.transport.is_secure().then(|| self.keys.bytes());
+        let over_tls = match party {
+            Origin::Trunk(trunk) => self.trunks.media_over_tls(trunk),
+            Origin::Seat(_) => self.config.media_over_tls(flow.network),
+        };
+        let protection = match over_tls {
+            TlsMedia::Srtp if flow.transport.is_secure() => Protection::Srtp(audio::keys(self.keys.bytes())),
+            TlsMedia::Either if flow.transport.is_secure() => Protection::Either(audio::keys(self.keys.bytes())),
+            TlsMedia::Srtp | TlsMedia::Rtp | TlsMedia::Either => Protection::Plain,
+        };
         let may_latch = matches!(party, Origin::Seat(_));
         // An NTP-like number is recommended for o= (RFC 4566 5.2); 31 random bits are as unique and fit every parser.
-        Audio::new(port, address, u64::from(self.random.small()), may_latch, keys)
+        Audio::new(port, address, u64::from(self.random.small()), may_latch, protection)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::sip::negotiate::{self, LocalMedia, NegotiateError};
+use crate::sip::negotiate::{self, LocalMedia, NegotiateError, Protection};
 use crate::types::{Codec, CryptoSuite, Direction, MediaPort, SrtpKey, StreamParams};
 
 /// One leg's (or one branch's) audio as we negotiate it. Each leg negotiates with us alone.
@@ -27,19 +27,15 @@ pub(super) struct Audio {
 const CODECS: [Codec; 3] = [Codec::Pcma, Codec::Pcmu, Codec::G722];
 
 impl Audio {
-    /// `secure`: the leg's signalling runs over TLS and wants SDES; one key for each suite is made of `keys`.
-    pub(super) fn new(port: MediaPort, address: IpAddr, session: u64, may_latch: bool, keys: Option<[u8; 60]>) -> Self {
-        let keys = keys.map(|bytes| {
-            let (first, second) = bytes.split_at(30);
-            vec![key(CryptoSuite::Aes128Sha1_80, first), key(CryptoSuite::Aes128Sha1_32, second)]
-        });
+    /// Nothing is offered or agreed yet.
+    pub(super) fn new(port: MediaPort, address: IpAddr, session: u64, may_latch: bool, protection: Protection) -> Self {
         let local = LocalMedia {
             address,
             port: port.port,
             session,
             version: 1,
             codecs: CODECS.to_vec(),
-            keys: keys.unwrap_or_default(),
+            protection,
             direction: Direction::SendRecv,
             may_latch,
         };
@@ -147,6 +143,12 @@ impl Audio {
     pub(super) fn want(&mut self, direction: Direction) {
         self.local.direction = direction;
     }
+}
+
+/// One key for each suite that we speak, made of random bytes.
+pub(super) fn keys(bytes: [u8; 60]) -> Vec<SrtpKey> {
+    let (first, second) = bytes.split_at(30);
+    vec![key(CryptoSuite::Aes128Sha1_80, first), key(CryptoSuite::Aes128Sha1_32, second)]
 }
 
 fn key(suite: CryptoSuite, bytes: &[u8]) -> SrtpKey {

@@ -11,7 +11,7 @@ use crate::sip::auth::Algorithm;
 use crate::sip::flow::{ConnId, Flow, Hop, Transport};
 use crate::sip::message::Uri;
 use crate::sip::transaction::{By, Transmit};
-use crate::types::{CallId, Digit, LegEvent, LegId, MediaPort, NetworkId, SeatId, StreamParams, TrunkId};
+use crate::types::{CallId, Digit, LegEvent, LegId, MediaPort, NetworkId, SeatId, StreamParams, TlsMedia, TrunkId};
 
 /// How the endpoint behaves. Times and limits have the defaults that `Default` gives.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,6 +74,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How audio travels to phones of a network whose signalling runs over TLS.
+    pub fn media_over_tls(&self, network: NetworkId) -> TlsMedia {
+        self.networks.get(usize::from(network.0)).map(|n| n.media_over_tls).unwrap_or_default()
+    }
+
     /// The network of a name.
     pub fn network(&self, name: &str) -> Option<NetworkId> {
         let index = self.networks.iter().position(|n| n.name == name)?;
@@ -92,6 +97,8 @@ pub struct Network {
     pub advertised_v4: Option<IpAddr>,
     /// The same for IPv6.
     pub advertised_v6: Option<IpAddr>,
+    /// How audio travels to seats' phones here whose signalling runs over TLS; trunks say it for themselves.
+    pub media_over_tls: TlsMedia,
 }
 
 /// Passwords and hashes, apart from the plan.

@@ -10,7 +10,7 @@ fn local() -> LocalMedia {
         session: 77,
         version: 3,
         codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722],
-        keys: Vec::new(),
+        protection: Protection::Plain,
         direction: Direction::SendRecv,
         may_latch: true,
     }
@@ -22,7 +22,7 @@ fn key(suite: CryptoSuite, byte: u8) -> SrtpKey {
 
 fn secure() -> LocalMedia {
     let keys = vec![key(CryptoSuite::Aes128Sha1_80, 1), key(CryptoSuite::Aes128Sha1_32, 2)];
-    LocalMedia { keys, ..local() }
+    LocalMedia { protection: Protection::Srtp(keys), ..local() }
 }
 
 /// An offer with this media part, made by 192.0.2.7.
@@ -135,8 +135,36 @@ fn secure_legs_speak_srtp_only_and_plain_ones_never() {
 }
 
 #[test]
+fn either_takes_keys_where_there_are_any_and_does_without_where_there_are_none() {
+    let protection = Protection::Either(secure().protection.keys().to_vec());
+    let either = LocalMedia { protection, ..local() };
+    let of = |text: &str| Sdp::parse(text.as_bytes()).unwrap();
+    // Plain: the answer bears no key.
+    let plain = offered("m=audio 4000 RTP/AVP 8\r\n");
+    let (text, params) = answer(plain.as_bytes(), &either).unwrap();
+    assert_eq!((params.srtp, of(&text).media[0].cryptos().count()), (None, 0));
+    // SRTP, by the profile or by keys beside the plain one (RFC 8643).
+    for protocol in ["RTP/SAVP", "RTP/AVP"] {
+        let keyed = offer(&secure()).replace("RTP/SAVP", protocol);
+        let (text, params) = answer(keyed.as_bytes(), &either).unwrap();
+        assert!(params.srtp.is_some(), "{protocol}");
+        assert_eq!((of(&text).media[0].protocol.as_str(), of(&text).media[0].cryptos().count()), (protocol, 1));
+        let again = of(&offer_again(&either, text.as_bytes()));
+        assert_eq!(again.media[0].protocol, protocol, "a later offer keeps the profile");
+    }
+    let without_key = offered("m=audio 4000 RTP/SAVP 8\r\n");
+    assert_eq!(answer(without_key.as_bytes(), &either), Err(NegotiateError::NoCommonMedia));
+    // Our own offer bears keys beside the plain profile; both answers are taken.
+    let ours = of(&offer(&either));
+    assert_eq!((ours.media[0].protocol.as_str(), ours.media[0].cryptos().count()), ("RTP/AVP", 2));
+    assert_eq!(accept(plain.as_bytes(), &either).unwrap().srtp, None);
+    let (keyed, _) = answer(offer(&either).as_bytes(), &either).unwrap();
+    assert!(accept(keyed.as_bytes(), &either).unwrap().srtp.is_some());
+}
+
+#[test]
 fn keys_cross_and_the_tag_is_repeated() {
-    let theirs = LocalMedia { keys: vec![key(CryptoSuite::Aes128Sha1_32, 9)], ..local() };
+    let theirs = LocalMedia { protection: Protection::Srtp(vec![key(CryptoSuite::Aes128Sha1_32, 9)]), ..local() };
     let offer = offer(&theirs).replace("crypto:1", "crypto:7");
     let (text, params) = answer(offer.as_bytes(), &secure()).unwrap();
     let suite = CryptoSuite::Aes128Sha1_32;

@@ -12,7 +12,7 @@ use crate::dialplan;
 use crate::sip::auth::Client;
 use crate::sip::flow::{ConnId, Flow, Hop, Transport};
 use crate::sip::message::{Message, Scheme, Uri};
-use crate::types::{Calling, LineNumber, Mono, NetworkId, Now, PhoneNumber, TrunkId};
+use crate::types::{Calling, LineNumber, Mono, NetworkId, Now, PhoneNumber, TlsMedia, TrunkId};
 
 /// How often a trunk's name is looked up again. Carriers move addresses by DNS within minutes.
 const RESOLVE_EVERY: Duration = Duration::from_secs(300);
@@ -93,6 +93,11 @@ impl Trunks {
     /// Who calls with an INVITE of this trunk.
     pub fn calling(&self, trunk: TrunkId, request: &Message) -> Calling {
         self.get(trunk).map_or_else(Calling::default, |t| read::calling(t, request))
+    }
+
+    /// How audio travels where this trunk's signalling runs over TLS.
+    pub fn media_over_tls(&self, trunk: TrunkId) -> TlsMedia {
+        self.get(trunk).map(|t| t.plan.media_over_tls).unwrap_or_default()
     }
 
     /// Takes room for a call, incoming or outgoing; each is given back once with [`Trunks::release`].

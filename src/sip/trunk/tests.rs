@@ -10,7 +10,7 @@ use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, TrunkGroup, TrunkRegister}
 use crate::sip::auth::{Credentials, Guard, Request, Settings, Verdict};
 use crate::sip::flow::{ConnId, Flow, Transport};
 use crate::sip::message::{HeaderName, Message, Method, ResponseBuilder, Via};
-use crate::types::{Calling, LineNumber, Now, NumberError, PhoneNumber};
+use crate::types::{Calling, LineNumber, Now, NumberError, PhoneNumber, TlsMedia};
 
 const A: TrunkId = TrunkId(0);
 const B: TrunkId = TrunkId(1);
@@ -406,6 +406,7 @@ fn trunk(name: &str, sources: &[&str]) -> dialplan::Trunk {
         max_calls: None,
         max_calls_per_s: None,
         options_s: None,
+        media_over_tls: TlsMedia::Srtp,
         caller_policy: CallerPolicy::Own(LineNumber::parse("12345").unwrap()),
         group: None,
     }

@@ -130,6 +130,7 @@ impl Machine {
             listeners: vec![(Transport::Udp, server)],
             advertised_v4: Some(server.ip()),
             advertised_v6: None,
+            media_over_tls: yihao::types::TlsMedia::Srtp,
         };
         let config = endpoint::Config {
             networks: vec![network],

@@ -16,7 +16,7 @@ use crate::sip::message::{HeaderValue, Message};
 use crate::sip::transaction::{By, Transmit};
 use crate::types::{
     CallId, Calling, Cause, Dial, IdBase, LegCommand, LegEvent, LegId, LineNumber, MediaPort, Mono, NetworkId, Now,
-    PhoneNumber, SeatId, StreamParams, Target, TrunkId, Wall,
+    PhoneNumber, SeatId, StreamParams, Target, TlsMedia, TrunkId, Wall,
 };
 
 use super::party::Party;
@@ -71,6 +71,7 @@ impl Setup {
             listeners: vec![(Transport::Udp, local.parse().unwrap()), (Transport::Tcp, local.parse().unwrap())],
             advertised_v4: None,
             advertised_v6: None,
+            media_over_tls: TlsMedia::Srtp,
         };
         let networks = vec![network("carrier", "10.0.0.1:5060"), network("seats", "10.0.0.2:5060")];
         let seat = |id: u32, contact: Option<&str>| Seat {
@@ -140,6 +141,7 @@ fn trunk(name: &str, address: [u8; 4], order: u16, caller_policy: CallerPolicy) 
         max_calls: None,
         max_calls_per_s: None,
         options_s: None,
+        media_over_tls: TlsMedia::Srtp,
         caller_policy,
         group: Some(TrunkGroup { name: "main".to_owned(), order, weight: 1 }),
     }

@@ -139,6 +139,7 @@ pub(crate) fn header(dice: &mut Dice) -> Header {
         listeners: vec![(Transport::Udp, at)],
         advertised_v4: None,
         advertised_v6: None,
+        media_over_tls: yihao::types::TlsMedia::Srtp,
     };
     let endpoint = Config {
         networks: vec![network("carrier", exchange_at(0)), network("seats", exchange_at(1))],
