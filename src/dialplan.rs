@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::types::{LineNumber, PromptName, QueueId, SeatId, TlsMedia, Wall};
+use crate::types::{LineNumber, PromptName, QueueId, SeatId, TlsMedia, TrunkId, Wall};
 
 pub mod feature;
 pub mod file;
@@ -17,7 +17,7 @@ pub(crate) mod table;
 pub use hours::{Hours, HoursError, Span, Weekday};
 pub use mode::Mode;
 
-/// A checked plan. Ids are indexes into its tables.
+/// A checked plan. Ids of queues are indexes into their table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// Name of the deployment, for records: `mianyang`.
@@ -30,8 +30,10 @@ pub struct Plan {
     pub aliases: BTreeMap<LineNumber, LineNumber>,
     /// Emergency numbers with their names; none of them may be a line.
     pub emergency: BTreeMap<LineNumber, String>,
-    /// Trunks by id.
+    /// Trunks in the order of the file; their ids outlive a plan, see [`Plan::continues`].
     pub trunks: Vec<Trunk>,
+    /// How many ids of trunks this plan and those before it have used.
+    pub trunk_ids: u16,
     /// Queues by id.
     pub queues: Vec<Queue>,
     /// Seats by number.
@@ -133,6 +135,8 @@ pub struct Seat {
 /// A trunk of the plan: how it is recognised and how it is spoken to. Secrets are not here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trunk {
+    /// Its place in the first plan of a run; a later plan keeps it by the name.
+    pub id: TrunkId,
     /// Name in records: `telecom-1`.
     pub name: String,
     /// Name of the network (listeners) it uses.

@@ -130,11 +130,13 @@ impl Exchange {
         &self.center
     }
 
-    /// A new plan counts for new calls.
-    pub fn set_plan(&mut self, now: Now, plan: &Arc<Plan>, secrets: endpoint::Secrets, out: &mut Vec<Output>) {
-        self.endpoint.set_plan(Arc::clone(plan), secrets, &mut self.said);
+    /// A new plan counts for new calls; calls in progress keep theirs, and trunks of the same name their ids.
+    pub fn set_plan(&mut self, now: Now, mut plan: Plan, secrets: endpoint::Secrets, out: &mut Vec<Output>) {
+        plan.continues(self.endpoint.plan());
+        let plan = Arc::new(plan);
+        self.endpoint.set_plan(Arc::clone(&plan), secrets, &mut self.said);
         self.absorb(out);
-        self.handle(now, Input::Command(center::Input::Plan { plan: Some(Arc::clone(plan)) }), out);
+        self.handle(now, Input::Command(center::Input::Plan { plan: Some(plan) }), out);
     }
 
     /// Takes our registrations at carriers back.

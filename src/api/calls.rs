@@ -102,7 +102,7 @@ fn filter(question: Question) -> Result<Filter, ApiError> {
 
 fn live_call(call: &CallView, trunks: &[TrunkView]) -> LiveCall {
     let from = match call.origin {
-        Origin::Trunk(id) => trunks.get(usize::from(id.0)).map(|t| t.trunk.clone()).unwrap_or_default(),
+        Origin::Trunk(id) => trunks.iter().find(|t| t.id == id).map(|t| t.trunk.clone()).unwrap_or_default(),
         Origin::Seat(seat) => seat.0.to_string(),
     };
     LiveCall {

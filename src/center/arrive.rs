@@ -89,7 +89,7 @@ impl Center {
 
     fn name_of(&self, origin: Origin) -> String {
         match origin {
-            Origin::Trunk(trunk) => match self.plan.trunks.get(usize::from(trunk.0)) {
+            Origin::Trunk(trunk) => match self.plan.trunk(trunk) {
                 Some(planned) => planned.name.clone(),
                 None => trunk.to_string(),
             },

@@ -185,6 +185,8 @@ pub enum WhereIs {
 /// One trunk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrunkView {
+    /// Its id, as calls name it.
+    pub id: crate::types::TrunkId,
     /// Its name.
     pub trunk: String,
     /// Whether it answers; `None` until it is known.
@@ -245,13 +247,12 @@ impl Center {
     }
 
     fn trunk_views(&self) -> Vec<TrunkView> {
-        let numbered = self.plan.trunks.iter().zip(0..);
-        numbered
-            .map(|(trunk, id)| TrunkView {
-                trunk: trunk.name.clone(),
-                up: self.trunks.get(&crate::types::TrunkId(id)).copied(),
-            })
-            .collect()
+        let view = |trunk: &crate::dialplan::Trunk| TrunkView {
+            id: trunk.id,
+            trunk: trunk.name.clone(),
+            up: self.trunks.get(&trunk.id).copied(),
+        };
+        self.plan.trunks.iter().map(view).collect()
     }
 }
 

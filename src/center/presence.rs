@@ -61,7 +61,7 @@ impl Center {
     }
 
     pub(super) fn on_trunk_health(&mut self, trunk: TrunkId, up: bool) {
-        if usize::from(trunk.0) < self.plan.trunks.len() {
+        if self.plan.trunk(trunk).is_some() {
             self.trunks.insert(trunk, up);
         }
     }

@@ -29,10 +29,7 @@ impl Center {
             }
             self.acd.set_seat(*id, &planned.skills);
         }
-        if plan.trunks.len() != self.plan.trunks.len() {
-            // Trunks are known by index: what was reported may be another trunk's health.
-            self.trunks.clear();
-        }
+        self.trunks.retain(|trunk, _| plan.trunk(*trunk).is_some());
         self.plan = plan;
         let known: Vec<SeatId> = self.seats.keys().copied().collect();
         for id in known {

@@ -335,6 +335,7 @@ mod tests {
     fn a_registering_trunk_without_password_is_an_error() {
         let mut plan = plan();
         plan.trunks = vec![crate::dialplan::Trunk {
+            id: crate::types::TrunkId(0),
             name: "t".into(),
             network: "main".into(),
             sources: Vec::new(),

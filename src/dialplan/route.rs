@@ -31,13 +31,25 @@ impl Plan {
 
     /// A trunk by its id.
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
-        self.trunks.get(usize::from(id.0))
+        self.trunks.iter().find(|trunk| trunk.id == id)
     }
 
     /// The id of a trunk by its name.
     pub fn trunk_named(&self, name: &str) -> Option<TrunkId> {
-        let index = self.trunks.iter().position(|trunk| trunk.name == name)?;
-        u16::try_from(index).ok().map(TrunkId)
+        self.trunks.iter().find(|trunk| trunk.name == name).map(|trunk| trunk.id)
+    }
+
+    /// Takes the place of another plan while calls are in progress: a trunk of the same name keeps its id, a new one gets an
+    /// id that none has had.
+    pub fn continues(&mut self, before: &Plan) {
+        let used = before.trunks.iter().map(|trunk| trunk.id.0 + 1).max().unwrap_or(0);
+        self.trunk_ids = before.trunk_ids.max(used);
+        for trunk in &mut self.trunks {
+            trunk.id = before.trunk_named(&trunk.name).unwrap_or_else(|| {
+                self.trunk_ids += 1;
+                TrunkId(self.trunk_ids - 1)
+            });
+        }
     }
 
     /// Every prompt and every piece of music that the plan can ask for, to be loaded before the first call.

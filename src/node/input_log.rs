@@ -130,7 +130,7 @@ impl Header {
     /// # Errors
     /// [`RebuildError`] when the plan cannot be understood.
     pub fn build_with(&self, secrets: endpoint::Secrets) -> Result<Exchange, RebuildError> {
-        let plan = self.plan.read()?;
+        let plan = Arc::new(self.plan.read()?);
         let ports = self.ports.iter().map(|&(network, worker, port, v6)| MediaPort {
             network: NetworkId(network),
             worker,
@@ -161,11 +161,11 @@ impl PlanText {
     ///
     /// # Errors
     /// [`RebuildError::Plan`] when this program does not understand it.
-    pub fn read(&self) -> Result<Arc<Plan>, RebuildError> {
+    pub fn read(&self) -> Result<Plan, RebuildError> {
         let outside = Outside { prompts: &|_| true, networks: None };
         let (plan, report) = file::read(&self.name, &self.text, &outside);
         let first = report.errors.first().map(|finding| finding.message.clone()).unwrap_or_default();
-        plan.map(Arc::new).ok_or(RebuildError::Plan(first))
+        plan.ok_or(RebuildError::Plan(first))
     }
 }
 
@@ -182,7 +182,7 @@ pub fn play(
 ) -> Result<(), RebuildError> {
     match entry {
         Entry::Input(input) => exchange.handle(at, input.into_owned(), out),
-        Entry::Plan(text) => exchange.set_plan(at, &text.read()?, header.stand_ins(), out),
+        Entry::Plan(text) => exchange.set_plan(at, text.read()?, header.stand_ins(), out),
         Entry::Unregister => exchange.unregister(at, out),
         Entry::EndAll => exchange.end_all(at, out),
     }

@@ -1,17 +1,19 @@
 //! Figures of the core for the API and for Prometheus.
 
+use std::collections::BTreeMap;
+
 use crate::api::core::{Counters, Refused};
 use crate::exchange::Exchange;
-use crate::types::Now;
+use crate::types::{Now, TrunkId};
 
 /// INVITEs received, admitted and refused, as the API shows them.
-pub(super) fn counters(exchange: &Exchange, trunk_names: &[String], admitted: u64) -> Counters {
+pub(super) fn counters(exchange: &Exchange, trunk_names: &BTreeMap<TrunkId, String>, admitted: u64) -> Counters {
     let refused: Vec<Refused> = exchange
         .endpoint()
         .refused()
         .iter()
         .map(|((trunk, why), count)| Refused {
-            trunk: trunk.and_then(|t| trunk_names.get(usize::from(t.0)).cloned()),
+            trunk: trunk.and_then(|t| trunk_names.get(&t).cloned()),
             reason: why.as_str().to_owned(),
             count: *count,
         })
@@ -21,7 +23,7 @@ pub(super) fn counters(exchange: &Exchange, trunk_names: &[String], admitted: u6
 }
 
 /// Brings the gauges up to date; called once a second.
-pub(super) fn record(exchange: &Exchange, trunk_names: &[String], admitted: u64, now: Now) {
+pub(super) fn record(exchange: &Exchange, trunk_names: &BTreeMap<TrunkId, String>, admitted: u64, now: Now) {
     let ports = exchange.endpoint().ports(now);
     metrics::gauge!("yihao_calls").set(exchange.center().calls() as f64);
     metrics::gauge!("yihao_legs").set(exchange.endpoint().legs() as f64);

@@ -444,6 +444,7 @@ fn little_plan(config: &PhoneConfig) -> Result<(Plan, Secrets)> {
         expires_s: 600,
     });
     let trunk = Trunk {
+        id: EXCHANGE,
         name: EXCHANGE_NAME.to_owned(),
         network: "main".to_owned(),
         sources: vec![Cidr { address: config.exchange.ip(), prefix: if config.exchange.is_ipv4() { 32 } else { 128 } }],

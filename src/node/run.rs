@@ -23,7 +23,7 @@ use crate::sip::transport::hep::{Hep, Seen};
 use crate::sip::transport::stream::{self, Inbox, Streams};
 use crate::sip::transport::udp::Udp;
 use crate::store::ledger::Ledger;
-use crate::types::{Now, ReplyId, Row};
+use crate::types::{Now, ReplyId, Row, TrunkId};
 
 use super::clock::Clock;
 use super::input_log::{Entry, InputLog};
@@ -65,7 +65,7 @@ pub(super) struct Control {
     pub(super) watchers_in: Receiver<Watcher>,
     pub(super) watchers: Vec<Watcher>,
     pub(super) certificate: Option<Arc<Certificate>>,
-    pub(super) trunk_names: Vec<String>,
+    pub(super) trunk_names: BTreeMap<TrunkId, String>,
     pub(super) disk: super::start::DiskWatch,
     pub(super) replies: BTreeMap<ReplyId, oneshot::Sender<Reply>>,
     pub(super) next_reply: u64,

@@ -128,7 +128,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         watchers_in,
         watchers: Vec::new(),
         certificate,
-        trunk_names: plan.trunks.iter().map(|t| t.name.clone()).collect(),
+        trunk_names: plan.trunks.iter().map(|t| (t.id, t.name.clone())).collect(),
         disk: DiskWatch::new(config),
         replies: BTreeMap::new(),
         next_reply: 0,

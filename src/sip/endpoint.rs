@@ -228,7 +228,12 @@ impl Endpoint {
         self.ports.counts(now)
     }
 
-    /// A new plan counts for new calls; legs in progress go on. Fixed contacts that are plain addresses become reachable.
+    /// The plan that counts for new calls.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// A new plan, which continues the one before, counts for new calls; legs in progress go on. Fixed contacts that are plain addresses become reachable.
     pub fn set_plan(&mut self, plan: Arc<Plan>, secrets: Secrets, out: &mut Vec<Output>) {
         self.trunks.set_plan(&plan.trunks, &|name| self.config.network(name), &secrets.trunks);
         self.plan = plan;

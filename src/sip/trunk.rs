@@ -123,13 +123,15 @@ struct Trunk {
     password: Option<String>,
     /// What was reported last.
     reported_up: bool,
+    /// It has left the plan and stays until its last call is over: it speaks for its calls, and is neither recognised nor used.
+    has_left: bool,
 }
 
 impl Trunk {
     /// Whether calls may be placed on it.
     fn is_usable(&self) -> bool {
         let is_registered = self.registration.as_ref().is_none_or(Registration::is_registered);
-        !self.hops.is_empty() && self.health.is_up() && is_registered
+        !self.has_left && !self.hops.is_empty() && self.health.is_up() && is_registered
     }
 
     /// Whether its health may move on: a probe needs an address.
@@ -138,6 +140,9 @@ impl Trunk {
     }
 
     fn deadline(&self) -> Option<Mono> {
+        if self.has_left {
+            return None;
+        }
         if self.is_usable() != self.reported_up {
             return Some(Mono::default());
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{Building, words};
 use crate::dialplan::table::{At, Table, one_of};
 use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Trunk, TrunkGroup, TrunkRegister};
-use crate::types::{LineNumber, TlsMedia};
+use crate::types::{LineNumber, TlsMedia, TrunkId};
 
 /// The number shown on outgoing calls where a trunk says nothing.
 const OWN_NUMBER: &str = "12345";
@@ -37,7 +37,8 @@ impl<'r, 'a> Building<'r, 'a> {
                 continue;
             }
             names.insert(name.value, name.span);
-            self.plan.trunks.push(trunk);
+            self.plan.trunks.push(Trunk { id: TrunkId(self.plan.trunk_ids), ..trunk });
+            self.plan.trunk_ids += 1;
         }
     }
 
@@ -45,6 +46,7 @@ impl<'r, 'a> Building<'r, 'a> {
         let network = self.read_network(table);
         let sources = table.parsed_list("sources", "for example \"10.0.0.0/24\" or \"10.0.0.1\"", words::cidr);
         let trunk = Trunk {
+            id: TrunkId(0),
             name: name.to_owned(),
             network,
             sources: sources.iter().map(|at| at.value).collect(),

@@ -10,6 +10,7 @@ mod in_dialog;
 mod incoming;
 mod lost_ways;
 mod party;
+mod plans;
 mod protection;
 mod refused;
 mod registering;

@@ -34,7 +34,10 @@ impl Endpoint {
         }
         let direct = numeric_hop(dialog.next_hop(), flow).filter(|hop| self.sites.towards(hop).is_some());
         if is_open {
-            return Some(direct.unwrap_or_else(|| flow.back()));
+            // What a phone calls its address is good where it is seen from there.
+            let is_reachable =
+                |hop: &Hop| seat.is_none() || hop.remote.ip().to_canonical() == flow.remote.ip().to_canonical();
+            return Some(direct.filter(is_reachable).unwrap_or_else(|| flow.back()));
         }
         match party {
             // Without a name there is nobody to be checked on a new connection; and what is not where it is seen from stands

@@ -40,19 +40,20 @@ pub(super) fn choose(
 
 /// The first choice and, where it belongs to a group, the others of it.
 fn members(trunks: &[Trunk], first: TrunkId) -> impl Iterator<Item = (TrunkId, &Trunk)> {
-    let group = trunks.get(usize::from(first.0)).and_then(|t| t.plan.group.as_ref()).map(|g| g.name.as_str());
-    ids(trunks).filter(move |(id, t)| {
+    let named = trunks.iter().find(|t| t.plan.id == first);
+    let group = named.and_then(|t| t.plan.group.as_ref()).map(|g| g.name.as_str());
+    ids(trunks).filter(|(_, t)| !t.has_left).filter(move |(id, t)| {
         *id == first || (group.is_some() && t.plan.group.as_ref().map(|g| g.name.as_str()) == group)
     })
 }
 
 /// Trunks with their ids.
 pub(super) fn ids(trunks: &[Trunk]) -> impl Iterator<Item = (TrunkId, &Trunk)> {
-    (0..=u16::MAX).map(TrunkId).zip(trunks)
+    trunks.iter().map(|t| (t.plan.id, t))
 }
 
 fn trunk(trunks: &[Trunk], id: TrunkId) -> &Trunk {
-    &trunks[usize::from(id.0)]
+    trunks.iter().find(|t| t.plan.id == id).expect("ids come from this table")
 }
 
 /// Order and weight.

@@ -9,6 +9,7 @@ use crate::types::TrunkId;
 /// the plan.
 pub(super) fn recognise(trunks: &[Trunk], flow: &Flow, identities: &[String]) -> Option<TrunkId> {
     ids(trunks)
+        .filter(|(_, trunk)| !trunk.has_left)
         .filter_map(|(id, trunk)| closeness(trunk, flow, identities).map(|c| (c, id)))
         .min_by_key(|(closeness, id)| (std::cmp::Reverse(*closeness), *id))
         .map(|(_, id)| id)

@@ -21,7 +21,7 @@ const RESOLVE_AGAIN: Duration = Duration::from_secs(15);
 /// First probes are spread over this time.
 const FIRST_PROBES: Duration = Duration::from_millis(500);
 
-/// The trunks, by their index in the plan.
+/// The trunks of the plan in its order, and behind them those that have left it with calls in progress.
 #[derive(Clone, Debug, Default)]
 pub struct Trunks {
     trunks: Vec<Trunk>,
@@ -42,22 +42,18 @@ impl Trunks {
         trunks
     }
 
-    /// Takes the trunks of a new plan. One that keeps its name keeps its calls; one that is unchanged keeps its health and
-    /// registration too. The registration of one that is gone runs out at the carrier. Gives, by old id, the new id of each
-    /// trunk that stayed, so that calls in progress can be given back to the right one.
+    /// Takes the trunks of a new plan, which continues the one before. A trunk that stays keeps its calls; one that is
+    /// unchanged keeps its health and registration too. The registration of one that is gone runs out at the carrier.
     pub fn set_plan(
         &mut self,
         plan: &[dialplan::Trunk],
         network: &dyn Fn(&str) -> Option<NetworkId>,
         passwords: &BTreeMap<String, String>,
-    ) -> Vec<Option<TrunkId>> {
-        let id_of =
-            |name: &str| plan.iter().position(|t| t.name == name).and_then(|i| u16::try_from(i).ok()).map(TrunkId);
-        let renamed = self.trunks.iter().map(|t| id_of(&t.plan.name)).collect();
-        let mut old: BTreeMap<String, Trunk> = self.trunks.drain(..).map(|t| (t.plan.name.clone(), t)).collect();
+    ) {
+        let mut old: BTreeMap<TrunkId, Trunk> = self.trunks.drain(..).map(|t| (t.plan.id, t)).collect();
         for (index, planned) in plan.iter().enumerate() {
             let (network, password) = (network(&planned.network), passwords.get(&planned.name));
-            let before = old.remove(&planned.name);
+            let before = old.remove(&planned.id);
             self.trunks.push(match before {
                 Some(t) if t.plan == *planned && t.network == network && t.password.as_ref() == password => t,
                 Some(t) => {
@@ -69,7 +65,8 @@ impl Trunks {
                 None => Trunk::new(planned, network, password, index),
             });
         }
-        renamed
+        let left = old.into_values().filter(|t| t.capacity.calls() > 0);
+        self.trunks.extend(left.map(|t| Trunk { has_left: true, registration: None, reported_up: false, ..t }));
     }
 
     /// Which trunk a flow belongs to, if any. `identities` are the names of its verified certificate.
@@ -105,7 +102,7 @@ impl Trunks {
     /// # Errors
     /// [`Busy`]: the answer is 503, or the next trunk.
     pub fn admit(&mut self, now: Now, trunk: TrunkId) -> Result<(), Busy> {
-        self.get_mut(trunk).map_or(Err(Busy::Calls), |t| t.capacity.admit(now.mono))
+        self.get_mut(trunk).filter(|t| !t.has_left).map_or(Err(Busy::Calls), |t| t.capacity.admit(now.mono))
     }
 
     /// A call that was admitted is over.
@@ -113,6 +110,7 @@ impl Trunks {
         if let Some(t) = self.get_mut(trunk) {
             t.capacity.release();
         }
+        self.trunks.retain(|t| !t.has_left || t.capacity.calls() > 0);
     }
 
     /// The next trunk for a call that named `first`: it, or another of its group by order and weight. `random` decides
@@ -232,7 +230,8 @@ impl Trunks {
     /// Does what is due: look-ups, probes, registrations.
     pub fn tick(&mut self, now: Now, random: Random<'_>, out: &mut Vec<Output>) {
         let identity = self.identity.get_or_insert_with(|| Identity::new(random)).clone();
-        for (id, t) in (0..=u16::MAX).map(TrunkId).zip(&mut self.trunks) {
+        for t in &mut self.trunks {
+            let id = t.plan.id;
             if t.deadline().is_some_and(|at| at <= now.mono) {
                 t.tick(now.mono, id, &identity, random, out);
                 t.report(id, out);
@@ -247,7 +246,8 @@ impl Trunks {
 
     /// Signs off at all carriers, for the shutdown. Answers to challenges follow from [`Trunks::responded`].
     pub fn unregister_all(&mut self, random: Random<'_>, out: &mut Vec<Output>) {
-        for (id, t) in (0..=u16::MAX).map(TrunkId).zip(&mut self.trunks) {
+        for t in &mut self.trunks {
+            let id = t.plan.id;
             if let Some(registration) = &mut t.registration {
                 let step = registration.sign_off(random);
                 t.follow(id, step, out);
@@ -284,11 +284,11 @@ impl Trunks {
     }
 
     fn get(&self, trunk: TrunkId) -> Option<&Trunk> {
-        self.trunks.get(usize::from(trunk.0))
+        self.trunks.iter().find(|t| t.plan.id == trunk)
     }
 
     fn get_mut(&mut self, trunk: TrunkId) -> Option<&mut Trunk> {
-        self.trunks.get_mut(usize::from(trunk.0))
+        self.trunks.iter_mut().find(|t| t.plan.id == trunk)
     }
 
     fn report(&mut self, id: TrunkId, out: &mut Vec<Output>) {
@@ -316,6 +316,7 @@ impl Trunk {
             password: password.cloned(),
             address,
             reported_up: false,
+            has_left: false,
             plan: plan.clone(),
         }
     }

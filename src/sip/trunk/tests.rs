@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, TrunkGroup, TrunkRegister};
+use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Plan, TrunkGroup, TrunkRegister};
 use crate::sip::auth::{Credentials, Guard, Request, Settings, Verdict};
 use crate::sip::flow::{ConnId, Flow, Transport};
 use crate::sip::message::{HeaderName, Message, Method, ResponseBuilder, Via};
@@ -376,8 +376,31 @@ fn a_new_plan_keeps_what_goes_on() {
     assert_eq!(w.trunks.status()[1].calls, 1);
     w.pass(0);
     assert_eq!(w.take(), [], "nobody went down");
-    assert_eq!(w.set_plan(vec![plan[1].clone(), trunk("c", &[])]), [None, Some(A)], "a is gone, b moved");
-    assert_eq!(w.trunks.status()[0].calls, 1);
+    let c = reached("c", "sip:10.0.0.3");
+    w.set_plan(vec![c.clone(), plan[1].clone()]);
+    assert_eq!((w.plan.trunks[0].id, w.plan.trunks[1].id), (C, B), "an id is never given to another trunk");
+    let calls = |w: &World| w.trunks.status().iter().map(|t| (t.name.clone(), t.calls)).collect::<Vec<_>>();
+    let named =
+        |some: &[(&str, u32)]| some.iter().map(|(name, calls)| ((*name).to_owned(), *calls)).collect::<Vec<_>>();
+    assert_eq!(calls(&w), named(&[("c", 0), ("b", 1), ("a", 1)]), "a has left, and its call goes on");
+    assert_eq!(w.trunks.choose(w.now, A, &BTreeSet::new(), 0), None);
+    assert_eq!(w.trunks.admit(w.now, A), Err(Busy::Calls));
+    w.trunks.release(A);
+    w.trunks.release(B);
+    w.set_plan(vec![plan[0].clone(), plan[1].clone(), c]);
+    assert_eq!(calls(&w), named(&[("a", 0), ("b", 0), ("c", 0)]));
+    assert_eq!(w.plan.trunks[0].id, TrunkId(3), "back as a new one");
+}
+
+#[test]
+fn a_trunk_that_has_left_speaks_for_its_calls_and_brings_no_new_ones() {
+    let mut w = World::new(vec![trunk("a", &["10.0.0.0/8"])]);
+    w.trunks.admit(w.now, A).unwrap();
+    w.set_plan(vec![reached("b", "sip:10.0.0.2")]);
+    assert!(w.trunks.is_source(A, &udp("10.1.2.3:5060"), &[]));
+    assert_eq!(w.trunks.recognise(&udp("10.1.2.3:5060"), &[]), None);
+    w.trunks.release(A);
+    assert!(!w.trunks.is_source(A, &udp("10.1.2.3:5060"), &[]), "forgotten with its last call");
 }
 
 #[test]
@@ -395,6 +418,7 @@ fn trunk(name: &str, sources: &[&str]) -> dialplan::Trunk {
         Cidr { address: address.parse().unwrap(), prefix: prefix.parse().unwrap() }
     };
     dialplan::Trunk {
+        id: A,
         name: name.to_owned(),
         network: "carrier".to_owned(),
         sources: sources.iter().map(cidr).collect(),
@@ -486,14 +510,16 @@ impl Carrier {
 
 struct World {
     trunks: Trunks,
+    plan: Plan,
     now: Now,
     out: Vec<Output>,
 }
 
 impl World {
-    fn new(plan: Vec<dialplan::Trunk>) -> World {
-        let mut w = World { trunks: Trunks::default(), now: Now::default(), out: Vec::new() };
-        w.set_plan(plan);
+    fn new(trunks: Vec<dialplan::Trunk>) -> World {
+        let plan = Plan::default();
+        let mut w = World { trunks: Trunks::default(), plan, now: Now::default(), out: Vec::new() };
+        w.set_plan(trunks);
         w
     }
 
@@ -506,9 +532,12 @@ impl World {
         World::new(vec![dialplan::Trunk { register: Some(register), ..reached("a", "sip:10.0.0.1") }])
     }
 
-    fn set_plan(&mut self, plan: Vec<dialplan::Trunk>) -> Vec<Option<TrunkId>> {
+    fn set_plan(&mut self, trunks: Vec<dialplan::Trunk>) {
+        let mut plan = Plan { trunks, ..Plan::default() };
+        plan.continues(&self.plan);
+        self.plan = plan;
         let passwords = BTreeMap::from([("a".to_owned(), "secret".to_owned())]);
-        self.trunks.set_plan(&plan, &|name| (name == "carrier").then_some(NetworkId(0)), &passwords)
+        self.trunks.set_plan(&self.plan.trunks, &|name| (name == "carrier").then_some(NetworkId(0)), &passwords)
     }
 
     /// Lets time pass from deadline to deadline, as the loop does.

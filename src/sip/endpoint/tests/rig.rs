@@ -22,6 +22,7 @@ use crate::types::{
 use super::party::Party;
 
 pub(super) const FIRST: TrunkId = TrunkId(0);
+pub(super) const SECOND: TrunkId = TrunkId(1);
 pub(super) const SEAT: SeatId = SeatId(8001);
 pub(super) const FIXED_SEAT: SeatId = SeatId(8003);
 /// Where the carriers, phones and strangers are.
@@ -83,8 +84,8 @@ impl Setup {
         let seats = [seat(8001, None), seat(8002, None), seat(8003, Some("sip:8003@10.3.0.3:5060"))];
         let line = |text: &str| LineNumber::parse(text).unwrap();
         let trunks = vec![
-            trunk("first", [10, 1, 0, 1], 1, CallerPolicy::Own(line("12345"))),
-            trunk("second", [10, 1, 0, 2], 2, CallerPolicy::Callers { diversion: line("12345") }),
+            trunk(FIRST, "first", [10, 1, 0, 1], CallerPolicy::Own(line("12345"))),
+            trunk(SECOND, "second", [10, 1, 0, 2], CallerPolicy::Callers { diversion: line("12345") }),
         ];
         let plan = Plan { trunks, seats: seats.into_iter().map(|s| (s.id, s)).collect(), ..Plan::default() };
         let credentials = |id: u32| Credentials::from_password(&id.to_string(), "yihao", &format!("secret-{id}"));
@@ -127,9 +128,10 @@ impl Setup {
     }
 }
 
-fn trunk(name: &str, address: [u8; 4], order: u16, caller_policy: CallerPolicy) -> Trunk {
+fn trunk(id: TrunkId, name: &str, address: [u8; 4], caller_policy: CallerPolicy) -> Trunk {
     let address = std::net::Ipv4Addr::from(address);
     Trunk {
+        id,
         name: name.to_owned(),
         network: "carrier".to_owned(),
         sources: vec![Cidr { address: address.into(), prefix: 32 }],
@@ -143,7 +145,7 @@ fn trunk(name: &str, address: [u8; 4], order: u16, caller_policy: CallerPolicy) 
         options_s: None,
         media_over_tls: TlsMedia::Srtp,
         caller_policy,
-        group: Some(TrunkGroup { name: "main".to_owned(), order, weight: 1 }),
+        group: Some(TrunkGroup { name: "main".to_owned(), order: id.0, weight: 1 }),
     }
 }
 
@@ -182,6 +184,16 @@ impl Rig {
         let mut out = Vec::new();
         self.endpoint.command(self.now, CALL, leg, command, &mut out);
         self.sort(out);
+    }
+
+    /// A new plan, in the middle of everything.
+    pub(super) fn set_plan(&mut self, mut plan: Plan) {
+        plan.continues(self.endpoint.plan());
+        let mut out = Vec::new();
+        let secrets = self.endpoint.secrets.clone();
+        self.endpoint.set_plan(Arc::new(plan), secrets, &mut out);
+        self.sort(out);
+        self.input(Input::Tick);
     }
 
     /// Ends every leg.
