@@ -6,6 +6,7 @@ mod effects;
 pub mod input_log;
 mod metrics;
 pub mod phone;
+mod renew;
 mod run;
 mod start;
 
@@ -18,6 +19,7 @@ use std::thread::JoinHandle;
 use crate::sip::flow::Transport;
 use crate::types::Row;
 
+pub use renew::{RenewError, Renewal};
 pub use start::start;
 
 /// What the control thread is told from outside of its inputs.
@@ -27,6 +29,8 @@ pub enum Signal {
     Drain,
     /// Certificates are read again.
     Reload,
+    /// Another plan counts for new calls.
+    Renew(Box<Renewal>),
     /// The end: calls that are left are cut.
     Stop,
 }

@@ -165,7 +165,7 @@ impl<'a> Replay<'a> {
                 Input::Command(command) => self.show("<", None, format!("{command:?}")),
                 Input::Tick => Ok(()),
             },
-            Entry::Plan(plan) => self.show("<", None, format!("new plan {}", plan.name)),
+            Entry::Plan { plan, .. } => self.show("<", None, format!("new plan {}", plan.name)),
             Entry::Unregister => self.show("<", None, "unregister".to_owned()),
             Entry::EndAll => self.show("<", None, "end all legs".to_owned()),
         }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{self, Config, Overrides, secrets};
 use crate::dialplan::Plan;
 use crate::node::demo::Demo;
-use crate::node::{self, Running, Signal};
+use crate::node::{self, Renewal, Running, Signal};
 use crate::observability::{Format, init_logs};
+use crate::types::PromptName;
 
 /// Ended as told.
 pub const OK: u8 = 0;
@@ -26,8 +28,8 @@ pub const FAILED: u8 = 2;
   yihao serve --listen 192.0.2.10 --plan dialplans/mianyang.toml
   yihao serve --config /etc/yihao/yihao.toml --no-demo
 
-SIGTERM and Ctrl-C drain: no new calls, those in progress may finish for 30 s; a second one ends at once. SIGHUP reads the
-certificates again.
+SIGTERM and Ctrl-C drain: no new calls, those in progress may finish for 30 s; a second one ends at once. SIGHUP reads
+certificates, plan, secrets and prompts again: new calls go by the new plan, those in progress keep theirs.
 Exit codes: 0 ended as told, 2 could not start.")]
 pub struct Args {
     /// The configuration; without one the embedded defaults count.
@@ -66,7 +68,7 @@ pub fn run(args: &Args) -> Result<u8> {
     if !args.no_demo {
         demonstrate(&config, demo, &running);
     }
-    wait(running)
+    wait(running, &config, plan.prompts())
 }
 
 /// One call through the real stack, told as it goes.
@@ -138,8 +140,20 @@ fn greet(config: &Config, plan: &Plan, running: &Running, password: Option<&str>
     println!("  HTTP         http://{}   token in {}", running.http, running.token_file.display());
 }
 
+/// SIGHUP: certificates, plan, secrets and prompts are read again. What has mistakes stays as it is, and they are told.
+fn reload(running: &Running, config: &Config, prompts: &mut BTreeSet<PromptName>) {
+    running.signal(Signal::Reload);
+    match Renewal::read(config, prompts) {
+        Ok(renewal) => {
+            // False: it ends, and needs no plan any more.
+            let _ending = running.signal(Signal::Renew(Box::new(renewal)));
+        }
+        Err(error) => tracing::error!("the old plan and secrets stay:\n{error}"),
+    }
+}
+
 /// Signals of the system become signals of the node; returns when the node has ended.
-fn wait(running: Running) -> Result<u8> {
+fn wait(running: Running, config: &Config, mut prompts: BTreeSet<PromptName>) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
@@ -151,7 +165,7 @@ fn wait(running: Running) -> Result<u8> {
             let end = tokio::select! {
                 _ = terminate.recv() => true,
                 _ = interrupt.recv() => true,
-                _ = hangup.recv() => { running.signal(Signal::Reload); false }
+                _ = hangup.recv() => { reload(&running, config, &mut prompts); false }
                 _ = look.tick() => false,
             };
             if end {

@@ -100,8 +100,15 @@ pub struct Record<'a> {
 pub enum Entry<'a> {
     /// An input.
     Input(Cow<'a, Input>),
-    /// A new plan; proofs of phones stay those of the header.
-    Plan(PlanText),
+    /// A new plan with the accounts that go with it.
+    Plan {
+        /// The plan.
+        plan: PlanText,
+        /// Seats with an account.
+        seats: Vec<SeatProof>,
+        /// Trunks with a password.
+        trunks: Vec<String>,
+    },
     /// Registrations at carriers were taken back.
     Unregister,
     /// All legs were ended.
@@ -150,10 +157,14 @@ impl Header {
 
     /// What stands in for the seats' accounts and the trunks' passwords.
     pub fn stand_ins(&self) -> endpoint::Secrets {
-        let seats = self.seats.iter().map(|proof| (proof.seat, proof.stand_in(&self.endpoint.realm)));
-        let trunks = self.trunks.iter().map(|name| (name.clone(), "not kept".to_owned()));
-        endpoint::Secrets { seats: seats.collect(), trunks: trunks.collect() }
+        stand_ins(&self.endpoint.realm, &self.seats, &self.trunks)
     }
+}
+
+fn stand_ins(realm: &str, seats: &[SeatProof], trunks: &[String]) -> endpoint::Secrets {
+    let seats = seats.iter().map(|proof| (proof.seat, proof.stand_in(realm)));
+    let trunks = trunks.iter().map(|name| (name.clone(), "not kept".to_owned()));
+    endpoint::Secrets { seats: seats.collect(), trunks: trunks.collect() }
 }
 
 impl PlanText {
@@ -182,7 +193,9 @@ pub fn play(
 ) -> Result<(), RebuildError> {
     match entry {
         Entry::Input(input) => exchange.handle(at, input.into_owned(), out),
-        Entry::Plan(text) => exchange.set_plan(at, text.read()?, header.stand_ins(), out),
+        Entry::Plan { plan, seats, trunks } => {
+            exchange.set_plan(at, plan.read()?, stand_ins(&header.endpoint.realm, &seats, &trunks), out);
+        }
         Entry::Unregister => exchange.unregister(at, out),
         Entry::EndAll => exchange.end_all(at, out),
     }
@@ -280,6 +293,13 @@ impl InputLog {
         };
         log.next_segment()?;
         Ok(log)
+    }
+
+    /// Notes a new plan with its accounts, whose secrets are masked from now on.
+    pub fn renew(&mut self, at: Now, plan: PlanText, secrets: &endpoint::Secrets) {
+        self.mask.renew(&secrets.seats);
+        let seats = secrets.seats.iter().map(|(seat, real)| SeatProof::new(*seat, real)).collect();
+        self.record(at, Entry::Plan { plan, seats, trunks: secrets.trunks.keys().cloned().collect() });
     }
 
     /// Notes what is about to be handed to the exchange: before that, so that an input which stops the program is in the log.

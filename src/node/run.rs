@@ -27,7 +27,7 @@ use crate::types::{Now, ReplyId, Row, TrunkId};
 
 use super::clock::Clock;
 use super::input_log::{Entry, InputLog};
-use super::{Signal, Watcher, metrics};
+use super::{Renewal, Signal, Watcher, metrics};
 
 /// The waker's token; sockets have their index plus one.
 pub(super) const WAKE: Token = Token(0);
@@ -224,6 +224,7 @@ impl Control {
                 self.feed(Input::Command(center::Input::Drain));
                 self.leave();
             }
+            Signal::Renew(renewal) => self.renew(*renewal),
             Signal::Reload => {
                 if let Some(certificate) = &self.certificate {
                     match certificate.reload() {
@@ -233,6 +234,23 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// Another plan counts for new calls; those in progress keep theirs.
+    fn renew(&mut self, renewal: Renewal) {
+        let now = self.clock.now();
+        let before = self.out.len();
+        if let Some(log) = &mut self.inputs {
+            log.renew(now, renewal.text, &renewal.secrets);
+        }
+        self.engine.replace_prompts(&renewal.prompts);
+        self.exchange.set_plan(now, renewal.plan, renewal.secrets, &mut self.out);
+        if let Some(log) = &mut self.inputs {
+            log.outcome(&self.out[before..]);
+        }
+        let plan = self.exchange.endpoint().plan();
+        self.trunk_names.extend(plan.trunks.iter().map(|trunk| (trunk.id, trunk.name.clone())));
+        tracing::info!(lines = plan.lines.len(), seats = plan.seats.len(), "plan and secrets were read again");
     }
 
     /// The last seconds: whoever is left hears of it, carriers learn that we are gone.
@@ -246,7 +264,7 @@ impl Control {
             match entry {
                 Entry::EndAll => self.exchange.end_all(now, &mut self.out),
                 Entry::Unregister => self.exchange.unregister(now, &mut self.out),
-                Entry::Input(_) | Entry::Plan(_) => {}
+                Entry::Input(_) | Entry::Plan { .. } => {}
             }
             if let Some(log) = &mut self.inputs {
                 log.outcome(&self.out[before..]);

@@ -328,13 +328,18 @@ fn open_input_log(config: &Config, header: &Header, secrets: &Secrets, epoch_s: 
 }
 
 fn make_endpoint(header: &Header, plan: &Arc<Plan>, secrets: &Secrets, ports: Vec<MediaPort>) -> Endpoint {
-    let secrets = endpoint::Secrets {
-        seats: secrets.seats.clone(),
-        trunks: secrets.trunks.iter().map(|(name, p)| (name.clone(), p.reveal().to_owned())).collect(),
-    };
     let ids = header.ids.legs_of_endpoint();
+    let secrets = secrets_of(secrets);
     let seeds = endpoint::Seeds { wire: header.seed, keys: rand::random() };
     Endpoint::new(header.endpoint.clone(), Arc::clone(plan), secrets, PortPool::new(ports), ids, seeds)
+}
+
+/// Secrets as the endpoint uses them.
+pub(super) fn secrets_of(secrets: &Secrets) -> endpoint::Secrets {
+    endpoint::Secrets {
+        seats: secrets.seats.clone(),
+        trunks: secrets.trunks.iter().map(|(name, p)| (name.clone(), p.reveal().to_owned())).collect(),
+    }
 }
 
 /// A call of two legs leaves three transactions that linger for 32 s and one for 5 s (RFC 3261 17, RFC 6026), 101 seconds

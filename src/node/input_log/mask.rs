@@ -38,13 +38,18 @@ impl fmt::Debug for Mask {
 impl Mask {
     /// Of the accounts of a realm; `key` is 32 random bytes of this run.
     pub fn new(realm: &str, accounts: &BTreeMap<SeatId, Credentials>, key: &[u8; 32]) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let mut mask = Self { realm: realm.to_owned(), accounts: BTreeMap::new(), key };
+        mask.renew(accounts);
+        mask
+    }
+
+    /// The same of other accounts, from now on.
+    pub fn renew(&mut self, accounts: &BTreeMap<SeatId, Credentials>) {
+        let realm = &self.realm;
         let with_stand_in =
             |(&seat, real): (&SeatId, &Credentials)| (seat, (real.clone(), SeatProof::new(seat, real).stand_in(realm)));
-        Self {
-            realm: realm.to_owned(),
-            accounts: accounts.iter().map(with_stand_in).collect(),
-            key: hmac::Key::new(hmac::HMAC_SHA256, key),
-        }
+        self.accounts = accounts.iter().map(with_stand_in).collect();
     }
 
     /// The entry as it may be noted.

@@ -9,8 +9,9 @@ use super::rig::server::Server;
 use super::rig::sipp::{Job, Sipp};
 use super::rig::site::{LINE_12315, PHONE, Site, TELECOM};
 use super::rig::skip::{Tool, have};
+use super::rig::wav::Wav;
 use super::rig::{s, tone};
-use super::talk::{one_of_each, talk};
+use super::talk::{heard_well, one_of_each, talk};
 
 #[test]
 fn an_agent_becomes_ready_by_dialling_and_only_then_gets_calls() {
@@ -96,6 +97,49 @@ fn a_full_disk_refuses_new_calls_where_the_operator_says_so() {
     let mut job = Job::call(&server.site, "caller_refused", TELECOM, "12345");
     job.replace.push(("STATUS", b"503".to_vec()));
     Sipp::start(&server.site, &job).expect_good(1, s(15));
+}
+
+#[test]
+fn a_new_plan_counts_for_new_calls_while_a_talk_goes_on() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let (mut server, mut caller, seat) = one_of_each(Site::new());
+    let good = server.site.plan();
+    caller.call(&format!("sip:12345@{}", server.site.sip()));
+    caller.wait_state("confirmed");
+    seat.wait_state("confirmed");
+    // One with mistakes is refused, and all of them are told.
+    let broken = good.replacen("network = \"main\"", "network = \"nowhere\"", 1).replacen("\"dual\"", "\"duel\"", 1);
+    server.new_plan(&broken, "the old plan and secrets stay");
+    server.new_plan(&broken, "duel");
+    // Trunks in another order, a line more, another greeting for 12345.
+    server.site.trunks.reverse();
+    let line = "[[line]]\nnumber = \"12333\"\nname = \"12333\"\n\
+                [[line.phase]]\nfrom = 2021-10-15\nmode = \"dual\"\nqueue = \"general\"\n";
+    let hotline = "mode = \"hotline\"\n";
+    let new = server.site.plan().replacen(hotline, &format!("{hotline}greeting = \"greeting/12315\"\n"), 1) + line;
+    server.new_plan(&new, "plan and secrets were read again");
+    // The talk is as it was, to its end.
+    let heard = server.site.file("heard.wav");
+    caller.record(&heard);
+    // Not a synchronisation: this is the length of what is listened to.
+    std::thread::sleep(super::talk::TALK);
+    caller.hang_up();
+    seat.wait_state("disconnected");
+    heard_well("the caller", &Wav::read(&heard), tone::SEAT);
+    let first = server.wait_fates(1).remove(0);
+    assert_eq!(first["fate"], "answered");
+    assert_eq!(server.steps(&first, "greeted")[0]["body"]["prompt"], "greeting/12345");
+    for (count, line, greeting) in [(2, "12345", "greeting/12315"), (3, "12333", "greeting/12333")] {
+        caller.call(&format!("sip:{line}@{}", server.site.sip()));
+        caller.wait_state("confirmed");
+        seat.wait_state("confirmed");
+        caller.hang_up();
+        seat.wait_state("disconnected");
+        let call = server.wait_fates(count).remove(0);
+        assert_eq!(server.steps(&call, "greeted")[0]["body"]["prompt"], greeting);
+    }
 }
 
 #[test]

@@ -59,9 +59,18 @@ impl Server {
         None
     }
 
-    /// Has certificates read again (SIGHUP).
+    /// Has certificates and plan read again (SIGHUP).
     pub(crate) fn reload(&self) {
         self.process.signal(Signal::SIGHUP);
+    }
+
+    /// Puts a plan in the place of the one before and asks for it to be read (SIGHUP); waits until the log says these words.
+    pub(crate) fn new_plan(&self, plan: &str, says: &str) {
+        std::fs::write(self.site.file("plan.toml"), plan).unwrap();
+        self.reload();
+        until(&format!("the log to say {says:?}; it says:\n{}", self.process.last_words()), s(15), || {
+            self.process.last_words().contains(says).then_some(())
+        });
     }
 
     /// Starts again on the same folder.

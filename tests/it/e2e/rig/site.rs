@@ -198,7 +198,8 @@ impl Site {
         text
     }
 
-    fn plan(&self) -> String {
+    /// The dial plan.
+    pub(crate) fn plan(&self) -> String {
         let mut text = String::from("deployment = \"test\"\nzone = \"Asia/Shanghai\"\n[skills]\ngeneral = \"综合\"\n");
         for (n, (name, sources)) in self.trunks.iter().enumerate() {
             let sources: Vec<String> = sources.iter().map(|ip| format!("\"{ip}\"")).collect();

@@ -1,0 +1,66 @@
+//! Plan, secrets and prompts read again while calls are in progress. They are read and checked outside of the control thread,
+//! which takes over what is whole: one with mistakes never gets there.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::{self, Config, secrets};
+use crate::dialplan::Plan;
+use crate::dialplan::report::Report;
+use crate::media::engine::prompt::{PromptError, Prompts};
+use crate::sip::endpoint;
+use crate::types::PromptName;
+
+use super::input_log::PlanText;
+use super::start;
+
+/// What a node goes on with.
+pub struct Renewal {
+    pub(super) plan: Plan,
+    pub(super) text: PlanText,
+    pub(super) secrets: endpoint::Secrets,
+    pub(super) prompts: Arc<Prompts>,
+}
+
+/// Why everything stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum RenewError {
+    /// Mistakes of plan or secrets, all of them.
+    #[error("{0}")]
+    Mistakes(Report),
+    /// A prompt cannot be played.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// The plan changed while it was read.
+    #[error("the plan cannot be read: {0}")]
+    Plan(#[from] std::io::Error),
+}
+
+impl Renewal {
+    /// Reads everything that the configuration names. `known` are the prompts of plans so far: calls in progress keep theirs,
+    /// as long as the files are there.
+    ///
+    /// # Errors
+    /// [`RenewError`]: then nothing has changed.
+    pub fn read(config: &Config, known: &mut BTreeSet<PromptName>) -> Result<Renewal, RenewError> {
+        let (plan, report) = config::load_plan(config);
+        let Some(plan) = plan else { return Err(RenewError::Mistakes(report)) };
+        let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);
+        let Some(secrets) = secrets else { return Err(RenewError::Mistakes(report)) };
+        let text = PlanText { name: config.plan.display().to_string(), text: std::fs::read_to_string(&config.plan)? };
+        let folder = &config.folders.prompts;
+        let mut names = plan.prompts();
+        names.extend(known.iter().filter(|name| config::prompt_is_there(folder, &name.0)).cloned());
+        let prompts = Arc::new(Prompts::load(folder, names.iter().cloned())?);
+        *known = names;
+        Ok(Renewal { plan, text, secrets: start::secrets_of(&secrets), prompts })
+    }
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither passwords nor whole plans in a log.
+        f.debug_struct("Renewal").field("deployment", &self.plan.deployment).finish_non_exhaustive()
+    }
+}
