@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use super::chunk::{Channel, Encoding};
 use super::read::{Audio, Recording};
+use crate::media::codec::conceal::Concealer;
 use crate::media::codec::{Decoder, resample};
 use crate::media::mixer::saturate;
 use crate::types::{Codec, LegId};
 
 /// Ticks of one frame: 20 ms.
 const FRAME_TICKS: u64 = 160;
+/// A gap of at most so much between two pieces of a leg is lost packets, and hidden; a longer one is silence: 100 ms.
+const MOST_HIDDEN_TICKS: u64 = 800;
 
-/// Audio that was decoded and is being played.
+/// Audio that was decoded and is being played, with what hides the gap before it.
 #[derive(Debug)]
 struct Decoded {
     /// Place in the file: the later piece of a leg covers the earlier one.
@@ -30,6 +33,9 @@ struct Track<'a> {
     next: usize,
     playing: Vec<Decoded>,
     decoder: Option<(Encoding, Pcm)>,
+    concealer: Concealer,
+    /// Where the audio that was decoded last ends.
+    ended: Option<u64>,
 }
 
 /// A decoder to the rate of the playback.
@@ -60,7 +66,15 @@ impl<'a> Playback<'a> {
             .into_iter()
             .map(|((channel, _), mut pieces)| {
                 pieces.sort_by_key(|(order, audio)| (audio.position, *order));
-                Track { channel, pieces, next: 0, playing: Vec::new(), decoder: None }
+                Track {
+                    channel,
+                    pieces,
+                    next: 0,
+                    playing: Vec::new(),
+                    decoder: None,
+                    concealer: Concealer::new(),
+                    ended: None,
+                }
             })
             .collect();
         Self { tracks, wide, at: 0, end: recording.ticks() }
@@ -111,8 +125,9 @@ impl Track<'_> {
     /// Writes what the leg says between two ticks; `false` when it says nothing.
     fn voice(&mut self, from: u64, to: u64, wide: bool, out: &mut [i16]) -> bool {
         self.playing.retain(|piece| piece.position + piece.ticks > from);
+        // What hides a gap begins before the piece that follows it.
         while let Some((order, audio)) = self.pieces.get(self.next).copied()
-            && audio.position < to
+            && audio.position < to + MOST_HIDDEN_TICKS
         {
             self.next += 1;
             if audio.end() > from {
@@ -120,7 +135,7 @@ impl Track<'_> {
                 self.playing.push(piece);
             }
         }
-        if self.playing.is_empty() {
+        if self.playing.iter().all(|piece| piece.position >= to) {
             return false;
         }
         self.playing.sort_by_key(|piece| piece.order);
@@ -129,6 +144,9 @@ impl Track<'_> {
         for piece in &self.playing {
             let begin = piece.position.max(from);
             let end = (piece.position + piece.ticks).min(to);
+            if begin >= end {
+                continue;
+            }
             // Both lie within the frame and the piece, as it is neither over nor ahead.
             let target = (begin - from) as usize * width..(end - from) as usize * width;
             let source = (begin - piece.position) as usize * width;
@@ -139,25 +157,32 @@ impl Track<'_> {
     }
 
     fn decode(&mut self, order: usize, audio: &Audio<'_>, wide: bool) -> Decoded {
+        let width = if wide { 2 } else { 1 };
+        let hidden = self.ended.and_then(|ended| audio.position.checked_sub(ended)).unwrap_or(0);
+        let hidden = if hidden > MOST_HIDDEN_TICKS { 0 } else { hidden };
         let ticks = audio.ticks();
-        let mut pcm = vec![0; ticks as usize * if wide { 2 } else { 1 }];
+        let mut whole = vec![0; (hidden + ticks) as usize * width];
+        let (gap, pcm) = whole.split_at_mut(hidden as usize * width);
+        gap.chunks_mut(FRAME_TICKS as usize * width).for_each(|frame| self.concealer.fill(frame));
         let fits = self.decoder.as_ref().is_some_and(|(encoding, _)| *encoding == audio.encoding);
         if !fits {
             self.decoder = Some((audio.encoding, decoder(audio.encoding)));
         }
         let (_, decoder) = self.decoder.as_mut().expect("a decoder was just made for the encoding");
         match (decoder, wide) {
-            (Pcm::Codec(decoder), true) => decoder.decode_16k(audio.bytes, &mut pcm),
-            (Pcm::Codec(decoder), false) => decoder.decode_8k(audio.bytes, &mut pcm),
-            (Pcm::Linear(_), false) => linear(audio.bytes, &mut pcm),
+            (Pcm::Codec(decoder), true) => decoder.decode_16k(audio.bytes, pcm),
+            (Pcm::Codec(decoder), false) => decoder.decode_8k(audio.bytes, pcm),
+            (Pcm::Linear(_), false) => linear(audio.bytes, pcm),
             (Pcm::Linear(up), true) => {
                 let mut narrow = vec![0; ticks as usize];
                 linear(audio.bytes, &mut narrow);
-                up.convert(&narrow, &mut pcm);
+                up.convert(&narrow, pcm);
                 pcm.len()
             }
         };
-        Decoded { order, position: audio.position, ticks, pcm }
+        self.concealer.good(pcm);
+        self.ended = Some(self.ended.map_or(audio.end(), |ended| ended.max(audio.end())));
+        Decoded { order, position: audio.position - hidden, ticks: hidden + ticks, pcm: whole }
     }
 }
 

@@ -248,6 +248,36 @@ fn a_burst_after_a_stall_keeps_its_own_time_and_a_lasting_shift_does_not() {
     assert_eq!(last, Some(99 * 160 + 4_800));
 }
 
+#[test]
+fn lost_packet_leaves_neither_a_gap_nor_a_click_and_a_pause_stays_one() {
+    for (codec, encoding) in [(Codec::Pcma, Encoding::Alaw), (Codec::G722, Encoding::G722)] {
+        let mut encoder = Encoder::new(codec);
+        let mut writer = writer();
+        for packet in 0..100u64 {
+            let tone: Vec<i16> = (packet * 160..(packet + 1) * 160)
+                .map(|i| (8_000.0 * (i as f64 * 400.0 / 8_000.0 * std::f64::consts::TAU).sin()) as i16)
+                .collect();
+            let mut bytes = [0; 160];
+            encoder.encode_8k(&tone, &mut bytes);
+            // One lost packet, and half a second that was not said.
+            if packet != 30 && !(60..85).contains(&packet) {
+                writer.audio(SEAT, Channel::Others, encoding, packet * 160, &bytes);
+            }
+        }
+        let bytes = finish(writer, 16_000);
+        let [_, right] = channels(&Recording::read(&bytes).unwrap(), false);
+        let loudness = |from: usize| right[from..from + 80].iter().map(|s| i64::from(*s).pow(2)).sum::<i64>() / 80;
+        let whole = loudness(4_000);
+        for from in (4_000..9_520).step_by(20) {
+            assert!(loudness(from) * 2 > whole, "{codec:?}: more than 3 dB softer at sample {from}");
+        }
+        // The steepest step of the tone itself is 2,510.
+        let steepest = right[4_000..9_520].windows(2).map(|pair| pair[0].abs_diff(pair[1])).max().unwrap();
+        assert!(steepest < 3_300, "{codec:?}: a step of {steepest}");
+        assert!(right[10_000..13_500].iter().all(|s| s.unsigned_abs() < 200), "{codec:?}: a pause is no loss");
+    }
+}
+
 #[cfg(feature = "opus")]
 #[test]
 fn ogg_opus_plays_as_long_as_the_call_on_both_channels() {
