@@ -229,8 +229,8 @@ impl Exchange {
                 endpoint::Output::Close { connection } => out.push(Output::Close(connection)),
                 endpoint::Output::Resolve { whom, uri, network } => out.push(Output::Resolve { whom, uri, network }),
                 endpoint::Output::Leg { leg, event } => self.on_leg(leg, event),
-                endpoint::Output::Open { leg, call, port } => {
-                    out.push(Output::Media(media::Command::Open { leg, call, port }));
+                endpoint::Output::Open { leg, call, port, party } => {
+                    out.push(Output::Media(media::Command::Open { leg, call, port, party }));
                 }
                 endpoint::Output::Stream { leg, params } => {
                     out.push(Output::Media(media::Command::Stream { leg, params }));

@@ -29,7 +29,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use io::{Command, Event};
 
-use crate::types::{CallId, LegId, MediaPort, NetworkId};
+use crate::types::{CallId, LegId, MediaPort, NetworkId, Origin};
 use prompt::Prompts;
 use worker::{Order, Shared, Worker};
 
@@ -284,7 +284,7 @@ impl Engine {
     /// Puts an order in line; [`Engine::wake`] must follow, or it waits for the next packet.
     pub fn queue(&mut self, command: Command) {
         match &command {
-            Command::Open { leg, call, port } => self.open(*leg, *call, *port),
+            Command::Open { leg, call, port, party } => self.open(*leg, *call, *port, *party),
             Command::Move { leg, to_worker, call } => self.relocate(*leg, *to_worker, *call),
             Command::Hear { call, .. } | Command::Record { call, .. } | Command::EndRecording { call } => {
                 if let Some((worker, _)) = self.calls.get(call).copied() {
@@ -351,7 +351,7 @@ impl Engine {
         &mut self.posts[usize::from(worker).min(last)]
     }
 
-    fn open(&mut self, leg: LegId, call: CallId, port: MediaPort) {
+    fn open(&mut self, leg: LegId, call: CallId, port: MediaPort, party: Origin) {
         if self.legs.contains_key(&leg) {
             let worker = self.calls.get(&call).map_or(port.worker, |(worker, _)| *worker);
             return self.relocate(leg, worker, call);
@@ -360,7 +360,7 @@ impl Engine {
         let (home, count) = self.calls.entry(call).or_insert((port.worker, 0));
         *count += 1;
         let home = *home;
-        self.post(port.worker).queue(Order::Command(Command::Open { leg, call, port }));
+        self.post(port.worker).queue(Order::Command(Command::Open { leg, call, port, party }));
         if home != port.worker {
             self.relocate(leg, home, call);
         }

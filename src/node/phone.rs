@@ -335,7 +335,7 @@ impl Desk {
                     let _full = self.udp.send(transmit.hop.remote, transmit.bytes, transmit.by);
                 }
                 Output::Leg { leg, event } => self.on_leg(leg, event),
-                Output::Open { leg, call, port } => self.engine.send(Command::Open { leg, call, port }),
+                Output::Open { leg, call, port, party } => self.engine.send(Command::Open { leg, call, port, party }),
                 Output::Stream { leg, params } => self.engine.send(Command::Stream { leg, params }),
                 Output::SendDigit { leg, digit } => self.engine.send(Command::SendDigit { leg, digit }),
                 Output::CloseMedia { leg } => self.engine.send(Command::Close { leg }),

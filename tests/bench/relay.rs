@@ -20,7 +20,9 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use yihao::media::engine::prompt::Prompts;
 use yihao::media::engine::{Command, Engine, EngineConfig, NetworkPorts};
-use yihao::types::{CallId, Codec, Direction, Hear, LegId, MediaPort, NetworkId, Source, StreamParams};
+use yihao::types::{
+    CallId, Codec, Direction, Hear, LegId, MediaPort, NetworkId, Origin, Source, StreamParams, TrunkId,
+};
 
 /// First port of the relays; test ports stay below the ephemeral ones.
 const FIRST_PORT: u16 = 24_000;
@@ -251,7 +253,8 @@ pub(crate) fn ours(calls: usize, seconds: Duration, recorded: bool) -> Result<Ro
 fn bridge(engine: &mut Engine, index: u64, ports: &[MediaPort], addresses: &[SocketAddr], recorded: bool) {
     let (call, legs) = (CallId(index), [LegId(2 * index), LegId(2 * index + 1)]);
     for side in 0..2 {
-        engine.send(Command::Open { leg: legs[side], call, port: ports[side] });
+        let party = Origin::Trunk(TrunkId(0));
+        engine.send(Command::Open { leg: legs[side], call, port: ports[side], party });
         let params = StreamParams {
             remote: addresses[side],
             remote_rtcp: addresses[side],

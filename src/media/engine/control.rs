@@ -12,7 +12,7 @@ use crate::media::recording::{Channel, Placer, Role, Start, Writer};
 use crate::media::rtcp::Session;
 use crate::media::rtp::{Seed, Sender};
 use crate::media::srtp::Srtp;
-use crate::types::{CallId, Digit, Direction, LegId, MediaPort, Mono, Now, StreamParams};
+use crate::types::{CallId, Digit, Direction, LegId, MediaPort, Mono, Now, Origin, StreamParams};
 
 use super::leg::{Hearing, Leg, Packing, SETTLING, Stream, Track, Voice};
 use super::plan::{Call, Recorder};
@@ -47,7 +47,7 @@ impl Worker {
             return;
         }
         match command {
-            Command::Open { leg, call, port } => self.open(leg, call, port, now),
+            Command::Open { leg, call, port, party } => self.open((leg, party), call, port, now),
             Command::Stream { leg, params } => self.stream(leg, *params, now),
             Command::Hear { call, set } => {
                 let slot = self.call_slot(call);
@@ -81,7 +81,7 @@ impl Worker {
         slot
     }
 
-    fn open(&mut self, leg: LegId, call: CallId, port: MediaPort, now: Now) {
+    fn open(&mut self, (leg, party): (LegId, Origin), call: CallId, port: MediaPort, now: Now) {
         let Some(pair) = self.resting.remove(&(port.network, port.v6, port.port)) else {
             tracing::error!(%leg, port = port.port, "a leg was given a media port that is not free");
             return;
@@ -92,6 +92,7 @@ impl Worker {
         let call_slot = self.call_slot(call);
         let leg = Leg {
             id: leg,
+            party,
             call: call_slot,
             pair,
             stream: None,
@@ -207,8 +208,11 @@ impl Worker {
         let Some(leg) = self.legs.get_mut(slot) else { return };
         let recorder = self.calls.get_mut(leg.call).and_then(|call| call.recorder.as_mut());
         leg.track = recorder.map(|recorder| {
-            let (channel, role) =
-                if recorder.caller == leg.id { (Channel::Caller, Role::Caller) } else { (Channel::Others, Role::Seat) };
+            let (channel, role) = match leg.party {
+                _ if recorder.caller == leg.id => (Channel::Caller, Role::Caller),
+                Origin::Seat(_) => (Channel::Others, Role::Seat),
+                Origin::Trunk(_) => (Channel::Others, Role::Trunk),
+            };
             let position = recorder.position(now);
             recorder.writer.joined(leg.id, channel, role, position);
             Track { channel, placer: Placer::new() }

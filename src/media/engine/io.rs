@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{CallId, Digit, DigitBy, Hear, LegId, MediaPort, RunId, StreamParams, StreamReport};
+use crate::types::{CallId, Digit, DigitBy, Hear, LegId, MediaPort, Origin, RunId, StreamParams, StreamReport};
 
 /// An order to the engine. Orders of one call are carried out in the order given, on the worker of its ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Command {
         call: CallId,
         /// Its port.
         port: MediaPort,
+        /// Who is at its far end, for the index of recordings.
+        party: Origin,
     },
     /// What was negotiated, first or anew (re-INVITE, other codec or address). Our SSRC, sequence and timestamps go on.
     Stream {
@@ -30,7 +32,8 @@ pub enum Command {
         /// One entry a leg; others hear comfort silence.
         set: Vec<Hear>,
     },
-    /// Record the call: `caller` left, everybody else right, in one file until `EndRecording`. Idempotent.
+    /// Record the call: `caller` left, everybody else right, in one file until `EndRecording`. Idempotent. The index names
+    /// `caller` so and the others by who they were opened for.
     Record {
         /// Which call.
         call: CallId,

@@ -16,7 +16,7 @@ use crate::media::recording::{Channel, Placer};
 use crate::media::rtcp::Session;
 use crate::media::rtp::{FRAME_TICKS, HEADER_BYTES, Sender};
 use crate::media::srtp::Srtp;
-use crate::types::{Codec, Direction, LegId, Mono, PromptName, RunId, StreamParams};
+use crate::types::{Codec, Direction, LegId, Mono, Origin, PromptName, RunId, StreamParams};
 
 use super::prompt::Prompt;
 use super::sockets::Pair;
@@ -167,6 +167,8 @@ pub(super) struct Leg {
     pub(super) heard_at: Mono,
     /// Whether the present silence was reported.
     pub(super) silence_told: bool,
+    /// Who is at its far end.
+    pub(super) party: Origin,
     /// Packets too late to be heard, of buffers that are gone.
     pub(super) late: u64,
     /// Longest delay that a buffer gave.

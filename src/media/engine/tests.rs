@@ -306,7 +306,7 @@ fn closed_leg_reports_what_was_lost_and_frees_its_port_without_leftovers() {
     // The next leg on the same port hears only its own far end.
     let port = *port;
     rig.phone(a).talk();
-    rig.command(Command::Open { leg: LegId(99), call: CALL, port });
+    rig.command(Command::Open { leg: LegId(99), call: CALL, port, party: SEAT });
     let params = rig.phone(a).params();
     rig.command(Command::Stream { leg: LegId(99), params: Box::new(params) });
     rig.turn();

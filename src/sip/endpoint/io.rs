@@ -11,7 +11,9 @@ use crate::sip::auth::Algorithm;
 use crate::sip::flow::{ConnId, Flow, Hop, Transport};
 use crate::sip::message::Uri;
 use crate::sip::transaction::{By, Transmit};
-use crate::types::{CallId, Digit, LegEvent, LegId, MediaPort, NetworkId, SeatId, StreamParams, TlsMedia, TrunkId};
+use crate::types::{
+    CallId, Digit, LegEvent, LegId, MediaPort, NetworkId, Origin, SeatId, StreamParams, TlsMedia, TrunkId,
+};
 
 /// How the endpoint behaves. Times and limits have the defaults that `Default` gives.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -221,6 +223,8 @@ pub enum Output {
         call: CallId,
         /// Its port.
         port: MediaPort,
+        /// Who is at its far end.
+        party: Origin,
     },
     /// A leg's stream was negotiated, first or anew.
     Stream {

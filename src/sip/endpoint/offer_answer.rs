@@ -46,6 +46,7 @@ impl Endpoint {
     pub(super) fn publish_stream(&mut self, leg: LegId, out: &mut Vec<Output>) {
         let Some(entry) = self.legs.get_mut(&leg) else { return };
         let Some(call) = entry.call else { return };
+        let party = entry.party;
         let audio = match &mut entry.state {
             State::Arriving(arriving) => &mut arriving.audio,
             State::Up(up) => &mut up.audio,
@@ -58,7 +59,7 @@ impl Endpoint {
         }
         if !audio.opened {
             audio.opened = true;
-            out.push(Output::Open { leg, call, port: audio.port });
+            out.push(Output::Open { leg, call, port: audio.port, party });
         }
         publish(leg, audio, out);
         self.report_hold(leg, out);

@@ -18,9 +18,14 @@ use super::super::{Command, EngineConfig, Event, NetworkPorts};
 use crate::media::codec::{Decoder, Encoder};
 use crate::media::rtp::{Header, Stamp};
 use crate::media::srtp::Srtp;
-use crate::types::{CallId, Codec, Direction, Hear, LegId, MediaPort, NetworkId, Source, SrtpKey, StreamParams};
+use crate::types::{
+    CallId, Codec, Direction, Hear, LegId, MediaPort, NetworkId, Origin, SeatId, Source, SrtpKey, StreamParams,
+};
 
 pub(super) const CALL: CallId = CallId(1);
+
+/// Who is at the far end of the rig's legs.
+pub(super) const SEAT: Origin = Origin::Seat(SeatId(1));
 
 /// A range below the ephemeral ports, apart from those of other tests; what is taken in it is skipped.
 pub(super) fn network(pairs: usize) -> NetworkPorts {
@@ -73,7 +78,18 @@ impl Rig {
         let shared =
             Shared { config, clock, peers: vec![(orders_in.clone(), bell)], events: events_in, disk: disk.queue() };
         let worker = Worker::new(0, shared, pairs, orders).expect("a poll set");
-        Self { worker, events, phones: Vec::new(), folder, ports, time, disk: Some(disk), _orders: orders_in }
+        Self {
+            worker,
+            events,
+            phones: Vec::new(),
+            folder,
+            next: 10,
+            party: SEAT,
+            ports,
+            time,
+            disk: Some(disk),
+            _orders: orders_in,
+        }
     }
 
     /// Opens a leg of [`CALL`] with a telephone at its far end; `change` edits what was negotiated.
@@ -86,7 +102,7 @@ impl Rig {
         phone.srtp = params.srtp.as_ref().map(|(ours, theirs)| Srtp::new(theirs, ours).expect("good keys"));
         phone.event_type = params.event_type;
         self.phones.push(phone);
-        self.command(Command::Open { leg: id, call: CALL, port });
+        self.command(Command::Open { leg: id, call: CALL, port, party: self.party });
         self.command(Command::Stream { leg: id, params: Box::new(params) });
         id
     }

@@ -4,8 +4,8 @@ use super::super::prompt::Prompts;
 use super::super::{Command, Event};
 use super::rig::{CALL, Rig, assert_hears, voice};
 use super::{bridge, two};
-use crate::media::recording::{Playback, Recording};
-use crate::types::{Codec, PromptName, RunId, Source};
+use crate::media::recording::{Playback, Recording, Role};
+use crate::types::{Codec, Origin, PromptName, RunId, Source, TrunkId};
 
 /// A prompt `beep` of 1 s of 1,500 Hz.
 fn beep() -> Prompts {
@@ -119,6 +119,24 @@ fn caller_is_recorded_left_and_the_others_right() {
         assert_hears(&right[800..23_200], 1_000, &[400, 700]);
         assert_eq!(rig.taken_events(), []);
     }
+}
+
+#[test]
+fn index_of_a_recording_names_what_each_party_is() {
+    let mut rig = Rig::new(Prompts::empty());
+    let a = rig.leg(Codec::Pcma, |_| {});
+    rig.command(Command::Record { call: CALL, caller: a, file: "x".to_owned() });
+    let b = rig.leg(Codec::Pcma, |_| {});
+    rig.party = Origin::Trunk(TrunkId(3));
+    let c = rig.leg(Codec::Pcma, |_| {});
+    rig.talk(100);
+    for leg in [a, b, c] {
+        rig.command(Command::Close { leg });
+    }
+    let bytes = rig.recorded("x");
+    let recording = Recording::read(&bytes).expect("a recording");
+    let roles: Vec<_> = recording.segments().iter().map(|segment| (segment.leg, segment.role)).collect();
+    assert_eq!(roles, [(a, Role::Caller), (b, Role::Seat), (c, Role::Trunk)]);
 }
 
 #[test]

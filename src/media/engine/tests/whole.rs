@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::prompt::Prompts;
 use super::super::{Command, Engine, EngineConfig, Event, StartError};
-use super::rig::{network, voice};
+use super::rig::{SEAT, network, voice};
 use crate::media::rtp::{Header, Stamp};
 use crate::types::{CallId, Codec, Direction, Hear, LegId, MediaPort, StreamParams};
 
@@ -30,7 +30,7 @@ fn open(engine: &mut Engine, leg: LegId, call: CallId, port: MediaPort) -> UdpSo
     socket.set_read_timeout(Some(SHORT)).expect("a socket");
     socket.connect(("127.0.0.1", port.port)).expect("loopback");
     let remote = socket.local_addr().expect("bound");
-    engine.send(Command::Open { leg, call, port });
+    engine.send(Command::Open { leg, call, port, party: SEAT });
     let params = StreamParams {
         remote,
         remote_rtcp: remote,

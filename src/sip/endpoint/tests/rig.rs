@@ -271,7 +271,7 @@ impl Rig {
                     }
                     self.events.push_back((leg, event));
                 }
-                Output::Open { leg, port, call } => {
+                Output::Open { leg, port, call, .. } => {
                     assert_eq!(call, CALL);
                     assert!(self.opened.insert(leg, port).is_none(), "{leg} was opened twice");
                 }

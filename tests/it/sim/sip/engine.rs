@@ -45,7 +45,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn obey(&mut self, command: &Command) {
         match command {
-            Command::Open { leg, call, port } => self.open(*leg, *call, *port),
+            Command::Open { leg, call, port, .. } => self.open(*leg, *call, *port),
             Command::Stream { leg, params } => match self.legs.get_mut(leg) {
                 Some(leg) => {
                     leg.stream = Some((**params).clone());
