@@ -16,7 +16,7 @@ use crate::types::{CallId, Digit, Direction, LegId, MediaPort, Mono, Now, Origin
 
 use super::leg::{Hearing, Leg, Packing, SETTLING, Stream, Track, Voice};
 use super::plan::{Call, Recorder};
-use super::worker::{Order, Worker};
+use super::worker::{Holder, Order, Worker};
 use super::{Command, Event};
 
 /// Packets that are read at once when the kernel begins to filter a socket.
@@ -123,7 +123,7 @@ impl Worker {
         let slot = self.legs.insert(leg);
         self.leg_slots.insert(id, slot);
         if let Some(leg) = self.legs.get(slot) {
-            self.watch(slot, &leg.pair);
+            self.holders[leg.pair.mark] = Holder::Leg(slot);
         }
         if let Some(call) = self.calls.get_mut(call_slot) {
             call.legs.push(slot);
@@ -149,8 +149,8 @@ impl Worker {
         (leg.heard_at, leg.silence_told) = (now.mono, false);
         match result {
             Ok(stream) => {
-                if stream.settle_at.is_some() {
-                    leg.pair.disconnect();
+                if stream.settle_at.is_some_and(|at| at > now.mono) {
+                    leg.pair.open_up();
                 }
                 leg.stream = Some(stream);
             }
@@ -180,7 +180,7 @@ impl Worker {
         if to.ip().is_unspecified() || to.port() == 0 {
             return;
         }
-        match leg.pair.rtp.connect(to) {
+        match leg.pair.filter(to) {
             Ok(()) => stream.settle_at = None,
             Err(error) => tracing::debug!(leg = %leg.id, %error, "no way to the far end's address"),
         }
@@ -259,6 +259,7 @@ impl Worker {
                 return;
             }
             if let Some(mut leg) = self.take_out(slot, now) {
+            self.unwatch(&leg.pair);
                 leg.routes.clear();
                 self.settle_in(leg, call_slot, now.mono);
             }
@@ -267,6 +268,7 @@ impl Worker {
         if let Some(mut leg) = self.take_out(slot, now) {
             leg.pair.port.worker = u8::try_from(to_worker).expect("fewer than 256 workers");
             self.leaving.push_back((to_worker, leg, call));
+        self.watch(&mut leg.pair, Holder::Nobody);
         }
     }
 
@@ -280,11 +282,11 @@ impl Worker {
         }
     }
 
-    /// Takes a leg out of its call and of the poll set.
+    /// Takes a leg out of its call.
     fn take_out(&mut self, slot: usize, now: Now) -> Option<Box<Leg>> {
         let mut leg = self.legs.remove(slot)?;
         self.leg_slots.remove(&leg.id);
-        self.unwatch(&leg.pair);
+        self.holders[leg.pair.mark] = Holder::Nobody;
         leg.track = None;
         let call_slot = leg.call;
         let mut empty = false;
@@ -329,8 +331,8 @@ impl Worker {
         }
         let report = leg.session.figures(codec, leg.late, delay, leg.sender.packets());
         let port = leg.pair.port;
-        leg.pair.disconnect();
-        self.resting.insert((port.network, port.v6, port.port), leg.pair);
+        self.holders[leg.pair.mark] = Holder::Rest(leg.pair.key());
+        self.resting.insert(leg.pair.key(), leg.pair);
         self.outbox.push_back(Event::Closed { leg: leg.id, port, report });
     }
 

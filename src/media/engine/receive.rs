@@ -12,7 +12,7 @@ use crate::types::{Codec, Digit, DigitBy, Mono, Now};
 
 use super::Event;
 use super::leg::{Feed, Hearing, Leg, Stream};
-use super::worker::{DATAGRAM, Worker};
+use super::worker::{DATAGRAM, Holder, Worker};
 
 /// Keys that wait for a slow control loop at most; further ones are dropped.
 const MAX_OUTBOX: usize = 10_000;
@@ -31,11 +31,19 @@ enum Carries {
 impl Worker {
     /// A socket has a packet. `mark` is the slot and whether it is the RTCP socket.
     pub(super) fn readable(&mut self, mark: u64) {
-        let slot = usize::try_from(mark >> 1).expect("a slot");
-        if mark & 1 == 0 {
-            self.receive(slot);
-        } else {
-            self.receive_rtcp(slot);
+        let (index, rtcp) = (usize::try_from(mark >> 1).expect("an index"), mark & 1 == 1);
+        match self.holders.get(index) {
+            Some(Holder::Leg(slot)) if rtcp => self.receive_rtcp(*slot),
+            Some(Holder::Leg(slot)) => {
+                self.receive(*slot);
+            }
+            Some(Holder::Rest(key)) => {
+                if let Some(pair) = self.resting.get(key) {
+                    pair.ignore(rtcp);
+                }
+            }
+            // Reported before the pair left in the same turn.
+            Some(Holder::Nobody) | None => {}
         }
     }
 

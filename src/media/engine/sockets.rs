@@ -10,6 +10,7 @@ use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
+use super::worker::PortKey;
 use super::{NetworkPorts, StartError};
 use crate::types::MediaPort;
 
@@ -23,33 +24,66 @@ const DRAIN_PACKETS: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) port: MediaPort,
+    /// Its sockets never leave the poll set of a worker while the pair is there; this is its number in it.
+    pub(super) mark: usize,
     pub(super) rtp: UdpSocket,
     pub(super) rtcp: UdpSocket,
+    /// Whether the kernel lets in one source of RTP only.
+    filters: bool,
 }
 
 impl Pair {
-    /// Throws away what came while the pair rested.
+    /// Its name on its worker.
+    pub(super) fn key(&self) -> PortKey {
+        (self.port.network, self.port.v6, self.port.port)
+    }
+
+    /// Throws away what came since the worker looked last. While the pair rested, [`Pair::ignore`] did.
     pub(super) fn drain(&self) {
-        let mut scratch = [0_u8; 16];
-        for socket in [&self.rtp, &self.rtcp] {
-            for _ in 0..DRAIN_PACKETS {
-                match socket.recv_from(&mut scratch) {
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // A pending ICMP error of the last peer is reported once and is then gone.
-                    Err(_) => {}
-                }
+        for _ in 0..DRAIN_PACKETS {
+            if !discard(&self.rtp) {
+                break;
             }
         }
     }
 
-    /// Lets every source in again after [`UdpSocket::connect`].
-    pub(super) fn disconnect(&self) {
-        for socket in [&self.rtp, &self.rtcp] {
-            if let Err(error) = dissolve(socket) {
-                tracing::debug!(%error, port = self.port.port, "the association of a media socket stays");
-            }
+    /// Throws away one packet of those that come while nobody has the pair.
+    pub(super) fn ignore(&self, rtcp: bool) {
+        discard(if rtcp { &self.rtcp } else { &self.rtp });
+    }
+
+    /// Lets the kernel keep out everybody but `remote`. The filter outlives the leg: until the pair is used again, only
+    /// the far end that it had can wake the worker.
+    ///
+    /// # Errors
+    /// When there is no way to that address; every source is let in then.
+    pub(super) fn filter(&mut self, remote: SocketAddr) -> io::Result<()> {
+        let result = self.rtp.connect(remote);
+        if result.is_err() {
+            self.open_up();
         }
+        self.filters = result.is_ok();
+        result
+    }
+
+    /// Lets every source in again.
+    pub(super) fn open_up(&mut self) {
+        if !std::mem::take(&mut self.filters) {
+            return;
+        }
+        if let Err(error) = dissolve(&self.rtp) {
+            tracing::debug!(%error, port = self.port.port, "the association of a media socket stays");
+        }
+    }
+}
+
+/// Throws one packet away; `false` when there was none.
+fn discard(socket: &UdpSocket) -> bool {
+    let mut scratch = [0_u8; 16];
+    match socket.recv(&mut scratch) {
+        Ok(_) => true,
+        // A pending ICMP error of the last peer is reported once and is then gone.
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
     }
 }
 
@@ -126,7 +160,7 @@ fn bind_network(network: &NetworkPorts, workers: u8, share: usize, out: &mut Vec
 fn bind_pair(network: &NetworkPorts, port: MediaPort) -> io::Result<Pair> {
     let rtp = bind(SocketAddr::new(network.bind, port.port), network.dscp)?;
     let rtcp = bind(SocketAddr::new(network.bind, port.port + 1), network.dscp)?;
-    Ok(Pair { port, rtp, rtcp })
+    Ok(Pair { port, mark: 0, rtp, rtcp, filters: false })
 }
 
 fn bind(address: SocketAddr, dscp: u8) -> io::Result<UdpSocket> {

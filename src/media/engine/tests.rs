@@ -4,7 +4,9 @@ mod rig;
 mod sound;
 mod whole;
 
-use rig::{CALL, Rig, assert_hears, keys, power_db, voice};
+use nix::sys::epoll::{EpollEvent, EpollTimeout};
+
+use rig::{CALL, Rig, SEAT, assert_hears, keys, power_db, voice};
 
 use super::prompt::Prompts;
 use super::{Command, Event};
@@ -331,3 +333,47 @@ fn press_five(rig: &mut Rig, leg: LegId) {
     phone.timestamp = phone.timestamp.wrapping_add(8 * 160);
     phone.tone = tone;
 }
+#[test]
+fn what_comes_to_a_resting_pair_is_thrown_away_as_it_comes() {
+    let mut rig = Rig::new(Prompts::empty());
+    let port = *rig.ports.last().expect("pairs");
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    for to in [port.port, port.port + 1] {
+        for _ in 0..2 {
+            stranger.send_to(b"late", ("127.0.0.1", to)).expect("loopback takes it");
+        }
+    }
+    let mut ready = [EpollEvent::empty(); 4];
+    let waiting = rig.worker.poll.wait(&mut ready, EpollTimeout::ZERO).expect("a poll set");
+    assert_eq!(waiting, 2, "both sockets are polled though no leg has them");
+    rig.turn();
+    assert_eq!(rig.worker.poll.wait(&mut ready, EpollTimeout::ZERO), Ok(0));
+}
+
+#[test]
+fn pair_of_an_ended_leg_serves_the_next_ones_wherever_they_are() {
+    let mut rig = Rig::new(Prompts::empty());
+    let a = rig.leg(Codec::Pcma, |_| {});
+    rig.phone(a).tone = 400;
+    let elsewhere = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    for may_latch in [false, false, true, false] {
+        let b = rig.leg(Codec::Pcma, |params| {
+            params.may_latch = may_latch;
+            if may_latch {
+                (params.remote, params.remote_rtcp) = (elsewhere, elsewhere);
+            }
+        });
+        rig.phone(b).tone = 1_000;
+        bridge(&mut rig, a, b);
+        rig.talk(400);
+        assert!(rig.phone(b).heard.len() >= 15, "latching: {may_latch}");
+        assert_hears(&rig.phone(a).sound(), 1_000, &[700]);
+        rig.command(Command::Close { leg: b });
+        rig.turn();
+        let events = rig.taken_events();
+        let [Event::Closed { port, .. }] = &events[..] else { panic!("{events:?}") };
+        rig.phones.retain(|phone| phone.leg != b);
+        rig.ports.push(*port);
+    }
+}
+

@@ -47,7 +47,7 @@ const ROUNDS: usize = 20;
 /// Time from round to round.
 const ROUND: Duration = Duration::from_millis(25);
 
-/// Mark of the wake-up descriptor in the poll set; legs have smaller ones.
+/// Mark of the wake-up descriptor in the poll set; sockets have smaller ones.
 const BELL: u64 = u64::MAX;
 
 /// Longest datagram that is looked at.
@@ -162,6 +162,20 @@ fn phase_index(count: u64) -> usize {
     usize::try_from(count % PHASES as u64).expect("below twenty")
 }
 
+/// The name of a pair of ports on its worker: network, family, RTP port.
+pub(super) type PortKey = (NetworkId, bool, u16);
+
+/// Who has the sockets that are polled under a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// The pair went to another worker; the mark is free.
+    Nobody,
+    /// The pair rests.
+    Rest(PortKey),
+    /// The leg in this slot.
+    Leg(usize),
+}
+
 /// One worker with all that it owns.
 pub(super) struct Worker {
     pub(super) index: usize,
@@ -173,7 +187,11 @@ pub(super) struct Worker {
     called: bool,
     pub(super) prompts: Arc<Prompts>,
     /// Pairs that no leg has.
-    pub(super) resting: BTreeMap<(NetworkId, bool, u16), Pair>,
+    pub(super) resting: BTreeMap<PortKey, Pair>,
+    /// Who is polled under which mark. Pairs are put into the poll set once, when they come to this worker, and not with
+    /// each leg: that would be four system calls a leg.
+    pub(super) holders: Vec<Holder>,
+    free_marks: Vec<usize>,
     pub(super) legs: Slots<Leg>,
     pub(super) leg_slots: BTreeMap<LegId, usize>,
     pub(super) calls: Slots<Call>,
@@ -203,14 +221,16 @@ impl Worker {
         let bell = shared.peers[index].1.clone();
         poll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         let now = shared.clock.mono();
-        Ok(Self {
+        let mut worker = Self {
             index,
             poll,
             bell,
             orders,
             called: false,
             prompts: shared.config.prompts.clone(),
-            resting: pairs.into_iter().map(|p| ((p.port.network, p.port.v6, p.port.port), p)).collect(),
+            resting: BTreeMap::new(),
+            holders: Vec::new(),
+            free_marks: Vec::new(),
             legs: Slots::new(),
             leg_slots: BTreeMap::new(),
             calls: Slots::new(),
@@ -225,7 +245,13 @@ impl Worker {
             packet: Box::new([0; DATAGRAM]),
             copy: Box::new([0; DATAGRAM]),
             shared,
-        })
+        };
+        for mut pair in pairs {
+            let key = pair.key();
+            worker.watch(&mut pair, Holder::Rest(key));
+            worker.resting.insert(key, pair);
+        }
+        Ok(worker)
     }
 
     /// Runs until it is told to stop; pinned to `core` when one is named.
@@ -383,22 +409,31 @@ impl Worker {
         }
     }
 
-    /// Polls the sockets of a leg under its slot.
-    pub(super) fn watch(&self, slot: usize, pair: &Pair) {
-        for (socket, mark) in [(&pair.rtp, 0), (&pair.rtcp, 1)] {
-            let mark = (slot as u64) << 1 | mark;
+    /// Polls the sockets of a pair that is new here.
+    pub(super) fn watch(&mut self, pair: &mut Pair, holder: Holder) {
+        pair.mark = self.free_marks.pop().unwrap_or(self.holders.len());
+        if pair.mark == self.holders.len() {
+            self.holders.push(holder);
+        } else {
+            self.holders[pair.mark] = holder;
+        }
+        for (socket, rtcp) in [(&pair.rtp, 0), (&pair.rtcp, 1)] {
+            let mark = (pair.mark as u64) << 1 | rtcp;
             if let Err(error) = self.poll.add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, mark)) {
                 tracing::error!(port = pair.port.port, %error, "a media socket cannot be polled");
             }
         }
     }
 
-    pub(super) fn unwatch(&self, pair: &Pair) {
+    /// Ends polling a pair that goes to another worker.
+    pub(super) fn unwatch(&mut self, pair: &Pair) {
         for socket in [&pair.rtp, &pair.rtcp] {
             if let Err(error) = self.poll.delete(socket.as_fd()) {
                 tracing::debug!(port = pair.port.port, %error, "a media socket was not polled");
             }
         }
+        self.holders[pair.mark] = Holder::Nobody;
+        self.free_marks.push(pair.mark);
     }
 
     pub(super) fn random(&mut self) -> u32 {

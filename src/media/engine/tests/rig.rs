@@ -55,7 +55,12 @@ pub(super) struct Rig {
     pub(super) events: Receiver<Event>,
     pub(super) phones: Vec<Phone>,
     pub(super) folder: tempfile::TempDir,
-    ports: Vec<MediaPort>,
+    /// Id of the next leg.
+    next: u64,
+    /// Who is at the far end of the next leg.
+    pub(super) party: Origin,
+    /// Of pairs that rest.
+    pub(super) ports: Vec<MediaPort>,
     time: Arc<AtomicU64>,
     disk: Option<Disk>,
     _orders: SyncSender<Order>,
@@ -94,7 +99,8 @@ impl Rig {
 
     /// Opens a leg of [`CALL`] with a telephone at its far end; `change` edits what was negotiated.
     pub(super) fn leg(&mut self, codec: Codec, change: impl FnOnce(&mut StreamParams)) -> LegId {
-        let id = LegId(10 + self.phones.len() as u64);
+        let id = LegId(self.next);
+        self.next += 1;
         let port = self.ports.pop().expect("enough ports");
         let mut phone = Phone::new(codec, port.port, id);
         let mut params = phone.params();
