@@ -21,6 +21,9 @@ pub struct LocalMedia {
     pub version: u64,
     /// Codecs in order of preference, at least one.
     pub codecs: Vec<Codec>,
+    /// Whether an offer of ours names comfort noise: beside a leg that has it, so that it can be passed on. Offered to us,
+    /// it is always taken with G.711; whoever hears that leg and has none hears noise of ours.
+    pub comfort_noise: bool,
     /// Whether audio is encrypted.
     pub protection: Protection,
     /// What we want: `SendRecv`, or less to hold the far end.
@@ -80,6 +83,9 @@ pub enum NegotiateError {
 /// Payload type of telephone-event in our offers; the value that most equipment uses.
 const EVENT_TYPE: u8 = 101;
 
+/// Payload type of comfort noise at 8,000 Hz (RFC 3389 4).
+const NOISE_TYPE: u8 = 13;
+
 /// Audio of a packet unless the far end asks otherwise (RFC 3551 4.2).
 const PTIME_MS: u8 = 20;
 
@@ -87,7 +93,8 @@ const PTIME_MS: u8 = 20;
 pub fn offer(local: &LocalMedia) -> String {
     let formats: Vec<Format> =
         local.codecs.iter().map(|codec| Format { codec: *codec, number: static_type(*codec) }).collect();
-    describe(local, vec![our_line(local, &formats, Some(EVENT_TYPE), PTIME_MS)])
+    let extras = Extras { noise: local.comfort_noise, event_type: Some(EVENT_TYPE) };
+    describe(local, vec![our_line(local, &formats, extras, PTIME_MS)])
 }
 
 /// An offer inside a dialog: keeps the media lines and the payload types of the description that we sent last (RFC 3264
@@ -102,9 +109,10 @@ pub fn offer_again(local: &LocalMedia, last_sent: &[u8]) -> String {
     let number = |codec| known.iter().find(|format| format.codec == codec).map_or(static_type(codec), |f| f.number);
     let formats: Vec<Format> = local.codecs.iter().map(|&codec| Format { codec, number: number(codec) }).collect();
     let event_type = event_type(line).or_else(|| free_type(&formats));
+    let extras = Extras { noise: local.comfort_noise || comfort_noise(line), event_type };
     let lines = last.media.iter().enumerate().map(|(i, media)| match i == ours {
         // The profile stays what both have agreed on.
-        true => Media { protocol: media.protocol.clone(), ..our_line(local, &formats, event_type, PTIME_MS) },
+        true => Media { protocol: media.protocol.clone(), ..our_line(local, &formats, extras, PTIME_MS) },
         false => refused(media),
     });
     describe(local, lines.collect())
@@ -179,6 +187,8 @@ impl Agreed {
             codec: format.codec,
             payload_type: format.number,
             event_type: event_type(media),
+            // G.722 has the clock of 8,000 Hz in name only; the noise is that of narrow-band codecs.
+            comfort_noise: comfort_noise(media) && format.codec != Codec::G722,
             direction: direction(sdp.flow(media), remote, local.direction),
             ptime_ms: ptime_ms(media),
             srtp,
@@ -189,9 +199,15 @@ impl Agreed {
 
     /// Our media line of the answer.
     fn line(&self, local: &LocalMedia, offered: &Media) -> Media {
-        let StreamParams { codec, payload_type, event_type, direction, ptime_ms, ref srtp, .. } = self.params;
+        let StreamParams { codec, payload_type, event_type, comfort_noise, direction, ptime_ms, ref srtp, .. } =
+            self.params;
         let local = LocalMedia { direction, protection: Protection::Plain, ..local.clone() };
-        let mut line = our_line(&local, &[Format { codec, number: payload_type }], event_type, ptime_ms);
+        let mut line = our_line(
+            &local,
+            &[Format { codec, number: payload_type }],
+            Extras { noise: comfort_noise, event_type },
+            ptime_ms,
+        );
         line.protocol.clone_from(&offered.protocol);
         if let Some((ours, _)) = srtp {
             let crypto = Crypto { tag: self.crypto_tag, key: ours.clone() };
@@ -261,6 +277,14 @@ fn event_type(media: &Media) -> Option<u8> {
     media.formats.iter().find(is_event)?.parse().ok().filter(|number| *number < 128)
 }
 
+/// Comfort noise under its static type; a dynamic one is for other clocks (RFC 3389 4).
+fn comfort_noise(media: &Media) -> bool {
+    media.formats.iter().any(|format| {
+        format.parse() == Ok(NOISE_TYPE)
+            && media.rtpmap(format).is_none_or(|map| map.encoding.eq_ignore_ascii_case("CN") && map.clock == 8000)
+    })
+}
+
 /// A dynamic payload type for telephone-event that no codec has.
 fn free_type(formats: &[Format]) -> Option<u8> {
     [EVENT_TYPE, 96, 97, 98].into_iter().find(|number| formats.iter().all(|format| format.number != *number))
@@ -302,13 +326,23 @@ fn flow(direction: Direction) -> Flow {
     }
 }
 
-fn our_line(local: &LocalMedia, formats: &[Format], event_type: Option<u8>, ptime_ms: u8) -> Media {
+/// What a media line names beside the codecs.
+#[derive(Clone, Copy)]
+struct Extras {
+    noise: bool,
+    event_type: Option<u8>,
+}
+
+fn our_line(local: &LocalMedia, formats: &[Format], extras: Extras, ptime_ms: u8) -> Media {
     let mut attributes = Vec::with_capacity(10);
     let mut add = |name: &str, value: Option<String>| attributes.push(Attribute::new(name, value));
     for Format { codec, number } in formats {
         add("rtpmap", Some(format!("{number} {}/8000", encoding(*codec))));
     }
-    if let Some(number) = event_type {
+    if extras.noise {
+        add("rtpmap", Some(format!("{NOISE_TYPE} CN/8000")));
+    }
+    if let Some(number) = extras.event_type {
         add("rtpmap", Some(format!("{number} telephone-event/8000")));
         add("fmtp", Some(format!("{number} 0-15")));
     }
@@ -327,7 +361,8 @@ fn our_line(local: &LocalMedia, formats: &[Format], event_type: Option<u8>, ptim
         formats: formats
             .iter()
             .map(|format| format.number)
-            .chain(event_type)
+            .chain(extras.noise.then_some(NOISE_TYPE))
+            .chain(extras.event_type)
             .map(|number| number.to_string())
             .collect(),
         connection: None,

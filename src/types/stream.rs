@@ -81,6 +81,8 @@ pub struct StreamParams {
     pub payload_type: u8,
     /// Payload type of telephone-event (RFC 4733) at 8,000 Hz, when agreed.
     pub event_type: Option<u8>,
+    /// Whether the far end knows comfort noise of RFC 3389, static payload type 13, both ways.
+    pub comfort_noise: bool,
     /// Which way audio flows.
     pub direction: Direction,
     /// Milliseconds of audio in a packet that we send: 20, unless the far end's ptime is 10, 30, 40 or 60.

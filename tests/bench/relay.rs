@@ -261,6 +261,7 @@ fn bridge(engine: &mut Engine, index: u64, ports: &[MediaPort], addresses: &[Soc
             codec: Codec::Pcma,
             payload_type: 8,
             event_type: Some(101),
+            comfort_noise: false,
             direction: Direction::SendRecv,
             ptime_ms: 20,
             srtp: None,

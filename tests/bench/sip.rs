@@ -48,6 +48,7 @@ fn answer_an_offer(bencher: Bencher<'_, '_>) {
         session: 1,
         version: 1,
         codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722],
+        comfort_noise: false,
         protection: negotiate::Protection::Plain,
         direction: Direction::SendRecv,
         may_latch: false,

@@ -259,7 +259,7 @@ impl Worker {
                 return;
             }
             if let Some(mut leg) = self.take_out(slot, now) {
-            self.unwatch(&leg.pair);
+                self.unwatch(&leg.pair);
                 leg.routes.clear();
                 self.settle_in(leg, call_slot, now.mono);
             }
@@ -268,7 +268,7 @@ impl Worker {
         if let Some(mut leg) = self.take_out(slot, now) {
             leg.pair.port.worker = u8::try_from(to_worker).expect("fewer than 256 workers");
             self.leaving.push_back((to_worker, leg, call));
-        self.watch(&mut leg.pair, Holder::Nobody);
+            self.watch(&mut leg.pair, Holder::Nobody);
         }
     }
 

@@ -376,4 +376,3 @@ fn pair_of_an_ended_leg_serves_the_next_ones_wherever_they_are() {
         rig.ports.push(*port);
     }
 }
-

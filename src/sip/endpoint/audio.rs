@@ -35,6 +35,7 @@ impl Audio {
             session,
             version: 1,
             codecs: CODECS.to_vec(),
+            comfort_noise: false,
             protection,
             direction: Direction::SendRecv,
             may_latch,
@@ -49,6 +50,11 @@ impl Audio {
             settled: Direction::SendRecv,
             opened: false,
         }
+    }
+
+    /// Offers comfort noise: the leg beside this one has it.
+    pub(super) fn offer_noise(&mut self) {
+        self.local.comfort_noise = true;
     }
 
     /// A first or a further offer.

@@ -122,6 +122,9 @@ impl Endpoint {
         (party, port): (Origin, MediaPort),
     ) -> bool {
         let mut audio = self.new_audio(port, flow, party);
+        if dial.beside.is_some_and(|beside| self.has_noise(beside)) {
+            audio.offer_noise();
+        }
         let session = self.session_wish();
         let outgoing = self.write_invite(&callee, dial, flow, &mut audio, session);
         let invite = Message::parse(outgoing.bytes.clone()).expect("our own INVITE is well-formed");
@@ -217,6 +220,16 @@ impl Endpoint {
             State::Up(up) => Some(up.audio.port.worker),
             State::Dialling(dialling) => dialling.branches.first().map(|b| b.audio.port.worker),
         }
+    }
+
+    /// Whether a leg's far end sends comfort noise.
+    fn has_noise(&self, leg: LegId) -> bool {
+        let agreed = match self.legs.get(&leg).map(|leg| &leg.state) {
+            Some(State::Arriving(arriving)) => arriving.audio.agreed(),
+            Some(State::Up(up)) => up.audio.agreed(),
+            Some(State::Dialling(_)) | None => None,
+        };
+        agreed.is_some_and(|params| params.comfort_noise)
     }
 
     /// Gives the trunk's room back and notes why nothing was sent; says so to the caller of `invite`.

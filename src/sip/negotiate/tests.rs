@@ -10,6 +10,7 @@ fn local() -> LocalMedia {
         session: 77,
         version: 3,
         codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722],
+        comfort_noise: false,
         protection: Protection::Plain,
         direction: Direction::SendRecv,
         may_latch: true,
@@ -78,6 +79,31 @@ fn events_need_the_clock_of_the_codec() {
     assert_eq!(answered(media).1.event_type, None);
     let both = format!("{media}a=rtpmap:102 telephone-event/8000\r\n");
     assert_eq!(answered(&both).1.event_type, Some(102));
+}
+
+#[test]
+fn comfort_noise_is_taken_when_offered_with_g711_and_kept() {
+    let media = "m=audio 4000 RTP/AVP 8 9 13 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+    let (sdp, params) = answered(media);
+    assert!(params.comfort_noise);
+    assert_eq!(sdp.media[0].formats, ["8", "13", "101"]);
+    assert_eq!(sdp.media[0].rtpmap("13").map(|map| map.encoding), Some("CN"));
+    let (sent, _) = answer(offered(media).as_bytes(), &local()).unwrap();
+    let again = Sdp::parse(offer_again(&local(), sent.as_bytes()).as_bytes()).unwrap();
+    assert_eq!(again.media[0].formats, ["8", "0", "9", "13", "101"]);
+    assert!(!answered("m=audio 4000 RTP/AVP 8\r\n").1.comfort_noise);
+    assert!(!answered("m=audio 4000 RTP/AVP 9 13\r\n").1.comfort_noise, "G.722 has no noise of 8 kHz");
+    assert!(!answered("m=audio 4000 RTP/AVP 8 13\r\na=rtpmap:13 L16/8000\r\n").1.comfort_noise);
+}
+
+#[test]
+fn comfort_noise_is_offered_only_where_it_can_be_passed_on() {
+    assert!(!offer(&local()).contains("CN/8000"));
+    let beside = LocalMedia { comfort_noise: true, ..local() };
+    let ours = Sdp::parse(offer(&beside).as_bytes()).unwrap();
+    assert_eq!(ours.media[0].formats, ["8", "0", "9", "13", "101"]);
+    let (taken, _) = answer(offer(&beside).as_bytes(), &local()).unwrap();
+    assert!(accept(taken.as_bytes(), &beside).unwrap().comfort_noise);
 }
 
 #[test]

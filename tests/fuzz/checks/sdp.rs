@@ -19,6 +19,7 @@ pub(crate) fn run(data: &[u8]) {
             session: 1,
             version: 1,
             codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722],
+            comfort_noise: false,
             protection,
             direction: Direction::SendRecv,
             may_latch: false,

@@ -230,6 +230,7 @@ impl Phone {
             codec: self.codec,
             payload_type: static_type(self.codec),
             event_type: Some(101),
+            comfort_noise: false,
             direction: Direction::SendRecv,
             ptime_ms: 20,
             srtp: None,

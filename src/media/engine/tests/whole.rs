@@ -37,6 +37,7 @@ fn open(engine: &mut Engine, leg: LegId, call: CallId, port: MediaPort) -> UdpSo
         codec: Codec::Pcma,
         payload_type: 8,
         event_type: None,
+        comfort_noise: false,
         direction: Direction::SendRecv,
         ptime_ms: 20,
         srtp: None,
