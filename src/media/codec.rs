@@ -24,11 +24,30 @@ pub const FRAME_BYTES: usize = 160;
 /// Payload bytes that are converted at once; longer ones go in pieces.
 const PIECE: usize = 160;
 
-/// Samples a second of a codec's audio.
-pub fn sample_rate(codec: Codec) -> u32 {
-    match codec {
-        Codec::Pcma | Codec::Pcmu => 8_000,
-        Codec::G722 => 16_000,
+/// How finely audio is sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// 8 kHz: the telephone network.
+    Narrow,
+    /// 16 kHz: wide-band phones.
+    Wide,
+}
+
+impl Rate {
+    /// The rate of a codec's audio.
+    pub fn of(codec: Codec) -> Rate {
+        match codec {
+            Codec::Pcma | Codec::Pcmu => Rate::Narrow,
+            Codec::G722 => Rate::Wide,
+        }
+    }
+
+    /// Samples of a 20 ms frame.
+    pub fn frame(self) -> usize {
+        match self {
+            Rate::Narrow => FRAME_8K,
+            Rate::Wide => FRAME_16K,
+        }
     }
 }
 
@@ -83,7 +102,7 @@ impl Decoder {
         }
     }
 
-    /// Decodes at the codec's own rate ([`sample_rate`]); returns the samples written. `out` bounds what is decoded.
+    /// Decodes at the codec's own rate ([`Rate::of`]); returns the samples written. `out` bounds what is decoded.
     pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> usize {
         match &mut self.inner {
             Decoding::Alaw(_) => g711::decode_alaw(payload, out),
@@ -162,7 +181,7 @@ impl Encoder {
         }
     }
 
-    /// Encodes samples of the codec's own rate ([`sample_rate`]); returns the bytes written.
+    /// Encodes samples of the codec's own rate ([`Rate::of`]); returns the bytes written.
     pub fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> usize {
         match &mut self.inner {
             Encoding::Alaw(_) => g711::encode_alaw(pcm, out),

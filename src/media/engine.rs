@@ -5,6 +5,7 @@
 
 mod control;
 mod disk;
+mod inlet;
 mod io;
 mod leg;
 mod plan;

@@ -42,7 +42,9 @@ pub enum Pulled {
     Frame,
     /// A hole of at most 100 ms, or a pause to build up delay: conceal.
     Missing,
-    /// Nothing has begun, the far end is silent (CN, DTX) or gone.
+    /// The far end is silent and has said so (CN): its noise goes on.
+    Comfort,
+    /// Nothing has begun, or the far end is gone.
     Silence,
 }
 
@@ -54,6 +56,16 @@ enum State {
     Filling { since: Mono },
     /// Frames go out on each tick.
     Playing,
+}
+
+/// Whether the far end has said that it is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comfort {
+    No,
+    /// By comfort noise; no audio has come since.
+    Open,
+    /// Audio has come; until its time there is still silence.
+    Until(u32),
 }
 
 /// Margins of the packets of one window: ticks between a packet's arrival and its turn.
@@ -85,8 +97,7 @@ pub struct Buffer {
     most_before: i32,
     /// A pause of one frame is due to build up delay.
     stretch: bool,
-    /// Since the last comfort noise packet no audio came.
-    comfort: bool,
+    comfort: Comfort,
     missing_run: u32,
     late_run: u32,
     late: u64,
@@ -112,7 +123,7 @@ impl Buffer {
             window: Window::NEW,
             most_before: 0,
             stretch: false,
-            comfort: false,
+            comfort: Comfort::No,
             missing_run: 0,
             late_run: 0,
             late: 0,
@@ -127,7 +138,7 @@ impl Buffer {
         self.window = Window::NEW;
         self.most_before = 0;
         self.stretch = false;
-        self.comfort = false;
+        self.comfort = Comfort::No;
         self.missing_run = 0;
         self.late_run = 0;
     }
@@ -172,7 +183,9 @@ impl Buffer {
             return;
         }
         self.late_run = 0;
-        self.comfort = false;
+        if self.comfort == Comfort::Open {
+            self.comfort = Comfort::Until(header.timestamp);
+        }
         let wait = margin + self.filling(at);
         self.note(wait);
         let end = header.timestamp.wrapping_add(length as u32);
@@ -188,7 +201,7 @@ impl Buffer {
     /// Takes a comfort noise packet (RFC 3389): what follows is silence until audio comes again, at its own time.
     pub fn comfort_noise(&mut self, header: &Header) {
         if self.state != State::Empty && header.ssrc == self.ssrc {
-            self.comfort = true;
+            self.comfort = Comfort::Open;
             self.late_run = 0;
         }
     }
@@ -213,12 +226,26 @@ impl Buffer {
             self.missing_run = 0;
             return Pulled::Frame;
         }
+        if self.is_comfort() {
+            self.missing_run = 0;
+            return Pulled::Comfort;
+        }
         self.missing_run = self.missing_run.saturating_add(1);
-        if self.comfort || self.missing_run > CONCEAL_FRAMES {
+        if self.missing_run > CONCEAL_FRAMES {
             return Pulled::Silence;
         }
         self.concealed += 1;
         Pulled::Missing
+    }
+
+    /// Whether the frame before `next` lies in a silence that was announced.
+    fn is_comfort(&mut self) -> bool {
+        if let Comfort::Until(audio) = self.comfort
+            && (self.next.wrapping_sub(audio) as i32) > 0
+        {
+            self.comfort = Comfort::No;
+        }
+        self.comfort != Comfort::No
     }
 
     fn begin(&mut self, header: &Header, at: Mono) {

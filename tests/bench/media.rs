@@ -70,6 +70,30 @@ fn mix_of_three(bencher: Bencher) {
     bencher.bench_local(|| matrix.tick(black_box(&inputs), black_box(&mut outputs)));
 }
 
+/// All of a tick of three legs: decode, mix for each, encode.
+#[divan::bench(args = ["narrow", "wide"])]
+fn tick_of_three(bencher: Bencher, band: &str) {
+    let (codec, samples) = if band == "wide" { (Codec::G722, 320) } else { (Codec::Pcma, 160) };
+    let mut payload = [0u8; 160];
+    Encoder::new(codec).encode(&voice(samples), &mut payload);
+    let mut legs: Vec<(Decoder, Encoder)> = (0..3).map(|_| (Decoder::new(codec), Encoder::new(codec))).collect();
+    let matrix = Matrix::conference(3);
+    bencher.bench_local(|| {
+        let mut heard = [[0i16; 320]; 3];
+        for ((decoder, _), heard) in legs.iter_mut().zip(&mut heard) {
+            decoder.decode(black_box(&payload), heard);
+        }
+        let inputs = [Some(&heard[0][..samples]), Some(&heard[1][..samples]), Some(&heard[2][..samples])];
+        for (to, (_, encoder)) in legs.iter_mut().enumerate() {
+            let mut mixed = [0i16; 320];
+            matrix.mix_for(to, &inputs, &mut mixed[..samples]);
+            let mut out = [0u8; 160];
+            encoder.encode(&mixed[..samples], &mut out);
+            black_box(out);
+        }
+    });
+}
+
 #[divan::bench]
 fn key_detector(bencher: Bencher) {
     let (pcm, mut detector) = (voice(160), Detector::new());

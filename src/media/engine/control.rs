@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::RngCore;
 
-use crate::media::codec::{Decoder, Encoder};
+use crate::media::codec::{Decoder, Encoder, Rate};
 use crate::media::dtmf::{Detector, EventReceiver, EventSender, OneMethod, ToneSender};
 use crate::media::latch::Latch;
 use crate::media::mixer::Matrix;
@@ -97,10 +97,10 @@ impl Worker {
             pair,
             stream: None,
             routes: Vec::new(),
-            hearing: Hearing::Frames { feeds: Vec::new(), matrix: Box::new(Matrix::silent(1)) },
+            hearing: Hearing::Frames { feeds: Vec::new(), matrix: Box::new(Matrix::silent(1)), rate: Rate::Narrow },
             track: None,
-            buffer: None,
-            frame: None,
+            inlet: None,
+            hush: None,
             sender: Sender::new(seed),
             session: Session::new(seed.ssrc, CNAME, random, now.mono),
             packing: Packing::new(),
@@ -137,13 +137,7 @@ impl Worker {
         let Some(leg) = self.legs.get_mut(slot) else { return };
         let result = match leg.stream.take() {
             None => first_stream(params, now.mono),
-            Some(stream) => {
-                let codec = stream.params.codec;
-                if let Some(buffer) = leg.buffer.as_mut().filter(|_| codec != params.codec) {
-                    buffer.reset();
-                }
-                changed_stream(stream, params, now.mono)
-            }
+            Some(stream) => changed_stream(stream, params, now.mono),
         };
         // The far end has just spoken, if only in SIP; after a hold it is given its time again.
         (leg.heard_at, leg.silence_told) = (now.mono, false);
@@ -259,22 +253,22 @@ impl Worker {
                 return;
             }
             if let Some(mut leg) = self.take_out(slot, now) {
-                self.unwatch(&leg.pair);
                 leg.routes.clear();
                 self.settle_in(leg, call_slot, now.mono);
             }
             return;
         }
         if let Some(mut leg) = self.take_out(slot, now) {
+            self.unwatch(&leg.pair);
             leg.pair.port.worker = u8::try_from(to_worker).expect("fewer than 256 workers");
             self.leaving.push_back((to_worker, leg, call));
-            self.watch(&mut leg.pair, Holder::Nobody);
         }
     }
 
     fn adopt(&mut self, mut leg: Box<Leg>, call: CallId, now: Now) {
         let id = leg.id;
         leg.routes.clear();
+        self.watch(&mut leg.pair, Holder::Nobody);
         let call_slot = self.call_slot(call);
         self.settle_in(leg, call_slot, now.mono);
         for command in self.expected.remove(&id).unwrap_or_default() {
@@ -325,9 +319,9 @@ impl Worker {
             let bye = leg.session.bye(&leg.sender, now);
             leg.transmit_rtcp(&bye);
         }
-        if let Some(buffer) = &leg.buffer {
-            leg.late += buffer.late();
-            delay = delay.max(buffer.delay());
+        if let Some(inlet) = &leg.inlet {
+            leg.late += inlet.late();
+            delay = delay.max(inlet.delay());
         }
         let report = leg.session.figures(codec, leg.late, delay, leg.sender.packets());
         let port = leg.pair.port;
@@ -414,7 +408,6 @@ fn first_stream(params: StreamParams, now: Mono) -> Result<Stream, crate::media:
         latch: Latch::new(params.remote, params.remote_rtcp, params.may_latch, now),
         srtp,
         voice: Voice { encoder: Encoder::new(params.codec), transcoder: None },
-        decoder: Decoder::new(params.codec),
         tones: None,
         settle_at: Some(settle_at(&params, now)),
         params,
@@ -438,7 +431,6 @@ fn changed_stream(
     };
     if params.codec != stream.params.codec {
         stream.voice = Voice { encoder: Encoder::new(params.codec), transcoder: None };
-        stream.decoder = Decoder::new(params.codec);
         stream.tones = None;
     }
     let before = stream.latch.send_to();

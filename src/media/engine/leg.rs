@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::media::codec::{Decoder, Encoder, Transcoder};
+use crate::media::codec::noise::ComfortNoise;
+use crate::media::codec::{Decoder, Encoder, Rate, Transcoder};
 use crate::media::dtmf::{Detector, EventReceiver, EventSender, OneMethod, ToneSender};
-use crate::media::jitter::Buffer;
 use crate::media::latch::Latch;
 use crate::media::mixer::Matrix;
 use crate::media::recording::{Channel, Placer};
@@ -18,10 +18,11 @@ use crate::media::rtp::{FRAME_TICKS, HEADER_BYTES, Sender};
 use crate::media::srtp::Srtp;
 use crate::types::{Codec, Direction, LegId, Mono, Origin, PromptName, RunId, StreamParams};
 
+use super::inlet::Inlet;
 use super::prompt::Prompt;
 use super::sockets::Pair;
 
-/// Samples of a frame that is mixed: 20 ms at 8 kHz.
+/// Bytes of a frame in each of our codecs, and its samples at 8 kHz.
 pub(super) const FRAME: usize = FRAME_TICKS as usize;
 
 /// Longest packet of ours: 60 ms of audio and what is left of a frame.
@@ -31,16 +32,39 @@ const PACKET_AUDIO: usize = 60 * 8 + FRAME;
 pub(super) const SETTLING: Duration = Duration::from_millis(5_500);
 
 /// One thing that is heard in tick mode.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Feed {
     /// Another leg, by its slot; `None` while it is unknown or has no stream.
     Leg { id: LegId, slot: Option<usize>, gain_db: i8 },
-    /// A prompt, by frames played; `None` when there is no such prompt.
-    Prompt { run: RunId, sound: Option<Arc<Prompt>>, played: usize, told: bool },
+    /// A prompt, once.
+    Prompt { run: RunId, playing: Playing, told: bool },
     /// Music without end.
-    Music { name: PromptName, sound: Option<Arc<Prompt>>, played: usize },
-    /// Ringing tone, by frames played.
-    Ringback { played: usize },
+    Music { name: PromptName, playing: Playing },
+    /// Ringing tone without end.
+    Ringback { playing: Playing },
+}
+
+/// A sound that is being played.
+#[derive(Debug)]
+pub(super) struct Playing {
+    /// `None` when there is no such sound.
+    pub(super) sound: Option<Arc<Prompt>>,
+    /// Frames played.
+    pub(super) played: usize,
+    /// For a wide-band mix, which the frames of G.722 are decoded for.
+    pub(super) decoder: Option<Box<Decoder>>,
+}
+
+impl Playing {
+    /// A sound from its beginning.
+    pub(super) fn new(sound: Option<Arc<Prompt>>) -> Self {
+        Self { sound, played: 0, decoder: None }
+    }
+
+    /// Whether all of it was played.
+    pub(super) fn is_over(&self) -> bool {
+        self.sound.as_ref().is_none_or(|sound| self.played >= sound.frames())
+    }
 }
 
 /// How a leg gets what it hears.
@@ -48,8 +72,9 @@ pub(super) enum Feed {
 pub(super) enum Hearing {
     /// Packets of one other leg are passed on as they come.
     Relay { from: LegId },
-    /// A frame every 20 ms from these feeds; none is comfort silence. The matrix has a row for each feed, the listener last.
-    Frames { feeds: Vec<Feed>, matrix: Box<Matrix> },
+    /// A frame every 20 ms from these feeds; none is comfort silence. The matrix has a row for each feed, the listener
+    /// last; what is mixed is mixed at `rate`.
+    Frames { feeds: Vec<Feed>, matrix: Box<Matrix>, rate: Rate },
 }
 
 /// Both codec states towards a listener.
@@ -102,8 +127,6 @@ pub(super) struct Stream {
     pub(super) latch: Latch,
     pub(super) srtp: Option<Srtp>,
     pub(super) voice: Voice,
-    /// For mixing and for tones in the audio.
-    pub(super) decoder: Decoder,
     /// Listens for tones where no telephone-event was agreed.
     pub(super) tones: Option<Box<(Decoder, Detector)>>,
     /// When the kernel may be told to let only the far end's address through; `None` once it is.
@@ -144,6 +167,8 @@ pub(super) struct Track {
 /// A leg.
 pub(super) struct Leg {
     pub(super) id: LegId,
+    /// Who is at its far end.
+    pub(super) party: Origin,
     /// Slot of its call.
     pub(super) call: usize,
     pub(super) pair: Pair,
@@ -153,9 +178,9 @@ pub(super) struct Leg {
     pub(super) hearing: Hearing,
     pub(super) track: Option<Track>,
     /// Its audio in time, while somebody hears it in tick mode.
-    pub(super) buffer: Option<Box<Buffer>>,
-    /// What was pulled from it in this tick.
-    pub(super) frame: Option<[i16; FRAME]>,
+    pub(super) inlet: Option<Box<Inlet>>,
+    /// While the leg that it hears by relay is silent and it could not be told so: the noise that it hears instead.
+    pub(super) hush: Option<ComfortNoise>,
     pub(super) sender: Sender,
     pub(super) session: Session,
     pub(super) packing: Packing,
@@ -167,8 +192,6 @@ pub(super) struct Leg {
     pub(super) heard_at: Mono,
     /// Whether the present silence was reported.
     pub(super) silence_told: bool,
-    /// Who is at its far end.
-    pub(super) party: Origin,
     /// Packets too late to be heard, of buffers that are gone.
     pub(super) late: u64,
     /// Longest delay that a buffer gave.
@@ -185,7 +208,7 @@ impl Leg {
     pub(super) fn needs_tick(&self) -> bool {
         let Some(stream) = &self.stream else { return false };
         match &self.hearing {
-            Hearing::Relay { .. } => self.is_keying(),
+            Hearing::Relay { .. } => self.is_keying() || self.hush.is_some(),
             Hearing::Frames { feeds, .. } => stream.sends() || !feeds.is_empty(),
         }
     }

@@ -4,15 +4,15 @@
 
 use std::time::Duration;
 
-use crate::media::codec::Transcoder;
-use crate::media::jitter::Buffer;
+use crate::media::codec::{Rate, Transcoder};
 use crate::media::mixer::{Gain, MAX_PARTICIPANTS, Matrix};
 use crate::media::recording::Writer;
-use crate::types::{CallId, Hear, LegId, Mono, RunId, Source};
+use crate::types::{CallId, Hear, LegId, Mono, Source};
 
 use super::disk::Tape;
-use super::leg::{Feed, Hearing, Leg};
-use super::prompt::Prompts;
+use super::inlet::Inlet;
+use super::leg::{Feed, Hearing, Leg, Playing};
+use super::prompt::{Prompts, ringback};
 use super::slots::Slots;
 use super::worker::Worker;
 
@@ -68,6 +68,7 @@ impl Worker {
                 leg.routes.clear();
             }
         }
+        // Who is heard at which rate.
         let mut heard = Vec::new();
         for slot in &call.legs {
             let Some(mut leg) = self.legs.take(*slot) else { continue };
@@ -76,13 +77,17 @@ impl Worker {
                 |id: LegId| call.legs.iter().copied().find(|s| self.legs.get(*s).is_some_and(|leg| leg.id == id));
             match relayed(&leg, from, &self.legs, find) {
                 Some(source) => relay(&mut leg, *slot, source, &mut self.legs),
-                None => frames(&mut leg, from, find, &self.prompts, &mut heard),
+                None => {
+                    frames(&mut leg, from, find, &self.prompts);
+                    mixing(&mut leg, &self.legs, &mut heard);
+                }
             }
             self.legs.put_back(*slot, leg);
         }
         for slot in &call.legs {
             if let Some(leg) = self.legs.get_mut(*slot) {
-                buffering(leg, heard.contains(slot));
+                let at = |rate| heard.contains(&(*slot, rate));
+                buffering(leg, at(Rate::Narrow), at(Rate::Wide));
             }
         }
         self.settle_ticking(call_slot, now);
@@ -129,18 +134,16 @@ fn relay(leg: &mut Leg, slot: usize, source: usize, legs: &mut Slots<Leg>) {
             ours.voice.transcoder = Some((from, Transcoder::new(from, to)));
         }
     }
-    leg.packing.clear();
+    if !matches!(leg.hearing, Hearing::Relay { from } if from == speaker.id) {
+        leg.packing.clear();
+        leg.hush = None;
+    }
     leg.hearing = Hearing::Relay { from: speaker.id };
 }
 
-fn frames(
-    leg: &mut Leg,
-    from: &[Source],
-    find: impl Fn(LegId) -> Option<usize>,
-    prompts: &Prompts,
-    heard: &mut Vec<usize>,
-) {
-    let old = match &mut leg.hearing {
+fn frames(leg: &mut Leg, from: &[Source], find: impl Fn(LegId) -> Option<usize>, prompts: &Prompts) {
+    leg.hush = None;
+    let mut old = match &mut leg.hearing {
         Hearing::Frames { feeds, .. } => std::mem::take(feeds),
         Hearing::Relay { .. } => Vec::new(),
     };
@@ -148,21 +151,17 @@ fn frames(
     for source in from.iter().take(MAX_FEEDS) {
         let feed = match source {
             Source::Leg { leg, gain_db } => Feed::Leg { id: *leg, slot: find(*leg), gain_db: *gain_db },
-            Source::Prompt { name, run } => match playing(&old, *run) {
-                Some(feed) => feed,
-                None => Feed::Prompt { run: *run, sound: prompts.sound(name), played: 0, told: false },
-            },
-            Source::Music { name } => match music(&old, source) {
-                Some(feed) => feed,
-                None => Feed::Music { name: name.clone(), sound: prompts.sound(name), played: 0 },
-            },
-            Source::Ringback => music(&old, source).unwrap_or(Feed::Ringback { played: 0 }),
+            Source::Prompt { name, run } => goes_on(&mut old, source).unwrap_or_else(|| Feed::Prompt {
+                run: *run,
+                playing: Playing::new(prompts.sound(name)),
+                told: false,
+            }),
+            Source::Music { name } => goes_on(&mut old, source)
+                .unwrap_or_else(|| Feed::Music { name: name.clone(), playing: Playing::new(prompts.sound(name)) }),
+            Source::Ringback => {
+                goes_on(&mut old, source).unwrap_or_else(|| Feed::Ringback { playing: Playing::new(Some(ringback())) })
+            }
         };
-        if let Feed::Leg { slot: Some(slot), .. } = feed
-            && !heard.contains(&slot)
-        {
-            heard.push(slot);
-        }
         feeds.push(feed);
     }
     let mut matrix = Box::new(Matrix::silent(feeds.len() + 1));
@@ -173,34 +172,54 @@ fn frames(
         };
         matrix.set(index, feeds.len(), gain);
     }
-    leg.hearing = Hearing::Frames { feeds, matrix };
+    leg.hearing = Hearing::Frames { feeds, matrix, rate: Rate::Narrow };
 }
 
-/// The prompt of this run where it is now.
-fn playing(old: &[Feed], wanted: RunId) -> Option<Feed> {
-    old.iter().find(|feed| matches!(feed, Feed::Prompt { run, .. } if *run == wanted)).cloned()
+/// Chooses the rate at which a listener's feeds are mixed: wide-band when that can be heard, that is when the listener and
+/// at least one of the feeds are. Notes who is heard at which rate.
+fn mixing(leg: &mut Leg, legs: &Slots<Leg>, heard: &mut Vec<(usize, Rate)>) {
+    let Some(own) = leg.stream.as_ref().map(|stream| Rate::of(stream.params.codec)) else { return };
+    let Hearing::Frames { feeds, rate, .. } = &mut leg.hearing else { return };
+    let is_wide = |feed: &Feed| match feed {
+        Feed::Leg { slot, .. } => {
+            let stream = slot.and_then(|slot| legs.get(slot)).and_then(|leg| leg.stream.as_ref());
+            stream.is_some_and(|stream| Rate::of(stream.params.codec) == Rate::Wide)
+        }
+        Feed::Prompt { playing, .. } | Feed::Music { playing, .. } | Feed::Ringback { playing } => {
+            playing.sound.as_ref().is_some_and(|sound| sound.rate() == Rate::Wide)
+        }
+    };
+    *rate = if feeds.iter().any(is_wide) { own } else { Rate::Narrow };
+    for feed in feeds {
+        if let Feed::Leg { slot: Some(slot), .. } = feed
+            && !heard.contains(&(*slot, *rate))
+        {
+            heard.push((*slot, *rate));
+        }
+    }
 }
 
-/// The endless sound of this source where it is now.
-fn music(old: &[Feed], wanted: &Source) -> Option<Feed> {
-    let same = |feed: &&Feed| match (feed, wanted) {
+/// The sound of this source where it is now.
+fn goes_on(old: &mut Vec<Feed>, wanted: &Source) -> Option<Feed> {
+    let same = |feed: &Feed| match (feed, wanted) {
+        (Feed::Prompt { run, .. }, Source::Prompt { run: wanted, .. }) => run == wanted,
         (Feed::Music { name, .. }, Source::Music { name: wanted }) => name == wanted,
         (Feed::Ringback { .. }, Source::Ringback) => true,
         _ => false,
     };
-    old.iter().find(same).cloned()
+    old.iter().position(same).map(|index| old.swap_remove(index))
 }
 
-/// Gives a leg a jitter buffer while somebody hears it in tick mode.
-fn buffering(leg: &mut Leg, heard: bool) {
-    match (&leg.buffer, heard) {
-        (None, true) => leg.buffer = Some(Box::new(Buffer::new())),
-        (Some(buffer), false) => {
-            leg.late += buffer.late();
-            leg.buffer_delay = leg.buffer_delay.max(buffer.delay());
-            leg.buffer = None;
-            leg.frame = None;
-        }
-        (None, false) | (Some(_), true) => {}
+/// Gives a leg an inlet while somebody hears it in tick mode, at one rate or both.
+fn buffering(leg: &mut Leg, narrow: bool, wide: bool) {
+    if let Some(inlet) = leg.inlet.take_if(|_| !narrow && !wide) {
+        leg.late += inlet.late();
+        leg.buffer_delay = leg.buffer_delay.max(inlet.delay());
+    }
+    let Some(codec) = leg.stream.as_ref().map(|stream| stream.params.codec) else { return };
+    if narrow || wide {
+        let inlet = leg.inlet.get_or_insert_with(|| Box::new(Inlet::new(codec)));
+        inlet.speak(codec);
+        inlet.heard_at(narrow, wide);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::leg::FRAME;
-use crate::media::codec::Encoder;
+use crate::media::codec::{Encoder, Rate};
 use crate::types::{Codec, PromptName};
 
 /// Longest prompt: an hour. Each second takes 24 kB of memory.
@@ -18,6 +18,9 @@ const MAX_SECONDS: usize = 3_600;
 
 /// Peak of the ringing tone: -10 dBm0 (GF 002-9002.1), where the largest A-law sine is +3.14 dBm0.
 const RINGBACK_PEAK: f64 = 7_080.0;
+
+/// Rate of a file for wide-band listeners.
+const WIDE_HZ: u32 = 16_000;
 
 /// Why a prompt cannot be played.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,8 @@ pub enum WavError {
 
 /// One sound, encoded in 20 ms frames; the last one is filled up with silence.
 pub(super) struct Prompt {
+    /// Whether it was made for wide-band listeners.
+    wide: bool,
     alaw: Box<[[u8; FRAME]]>,
     ulaw: Box<[[u8; FRAME]]>,
     g722: Box<[[u8; FRAME]]>,
@@ -84,6 +89,7 @@ impl fmt::Debug for Prompt {
 impl Prompt {
     fn encode(narrow: &Wav, wide: &Wav) -> Self {
         Self {
+            wide: wide.rate == WIDE_HZ,
             alaw: encoded(Codec::Pcma, narrow),
             ulaw: encoded(Codec::Pcmu, narrow),
             g722: encoded(Codec::G722, wide),
@@ -93,6 +99,11 @@ impl Prompt {
     /// How many frames it has; at least one.
     pub(super) fn frames(&self) -> usize {
         self.alaw.len()
+    }
+
+    /// The rate above which nothing more is to be heard of it.
+    pub(super) fn rate(&self) -> Rate {
+        if self.wide { Rate::Wide } else { Rate::Narrow }
     }
 
     /// A frame of it, `None` behind its end.
@@ -232,7 +243,7 @@ fn samples(rate: u32, data: &[u8]) -> Result<Wav, WavError> {
 
 fn encoded(codec: Codec, wav: &Wav) -> Box<[[u8; FRAME]]> {
     let mut encoder = Encoder::new(codec);
-    let step = if wav.rate == 16_000 { 2 * FRAME } else { FRAME };
+    let step = if wav.rate == WIDE_HZ { 2 * FRAME } else { FRAME };
     let mut samples = [0_i16; 2 * FRAME];
     wav.samples
         .chunks(step)
@@ -240,7 +251,7 @@ fn encoded(codec: Codec, wav: &Wav) -> Box<[[u8; FRAME]]> {
             samples[..step].fill(0);
             samples[..chunk.len()].copy_from_slice(chunk);
             let mut frame = [0_u8; FRAME];
-            if wav.rate == 16_000 {
+            if wav.rate == WIDE_HZ {
                 encoder.encode_16k(&samples[..step], &mut frame);
             } else {
                 encoder.encode_8k(&samples[..step], &mut frame);
@@ -251,16 +262,16 @@ fn encoded(codec: Codec, wav: &Wav) -> Box<[[u8; FRAME]]> {
 }
 
 /// The ringing tone of the Chinese network: 450 Hz, one second on, four off (GF 002-9002.1).
-pub(super) fn ringback() -> &'static Prompt {
-    static TONE: LazyLock<Prompt> = LazyLock::new(|| {
+pub(super) fn ringback() -> Arc<Prompt> {
+    static TONE: LazyLock<Arc<Prompt>> = LazyLock::new(|| {
         let on = (0..8_000).map(|n| {
             let angle = f64::from(n) * 450.0 / 8_000.0 * std::f64::consts::TAU;
             (angle.sin() * RINGBACK_PEAK) as i16
         });
         let wav = Wav { rate: 8_000, samples: on.chain(std::iter::repeat_n(0, 32_000)).collect() };
-        Prompt::encode(&wav, &wav)
+        Arc::new(Prompt::encode(&wav, &wav))
     });
-    &TONE
+    TONE.clone()
 }
 
 #[cfg(test)]

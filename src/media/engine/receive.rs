@@ -29,7 +29,7 @@ enum Carries {
 }
 
 impl Worker {
-    /// A socket has a packet. `mark` is the slot and whether it is the RTCP socket.
+    /// A socket has a packet. `mark` is that of the pair and whether it is the RTCP socket.
     pub(super) fn readable(&mut self, mark: u64) {
         let (index, rtcp) = (usize::try_from(mark >> 1).expect("an index"), mark & 1 == 1);
         match self.holders.get(index) {
@@ -104,11 +104,11 @@ impl Worker {
                 }
             }
             Carries::Noise => {
-                if let Some(buffer) = &mut leg.buffer {
-                    buffer.comfort_noise(&header);
+                if let Some(inlet) = &mut leg.inlet {
+                    inlet.comfort_noise(&header, header.payload(&self.packet[..]));
                 }
-                // Comfort noise was not agreed with the listener; the gap in time says the same.
-                self.eat(slot, &header);
+                self.pass_on(slot, &header, Kind::Noise, now);
+                self.hush(slot, &header, now);
             }
         }
     }
@@ -126,8 +126,8 @@ impl Worker {
             let encoding = Encoding::of(stream.params.codec);
             recorder.writer.audio(leg.id, track.channel, encoding, position, payload);
         }
-        if let Some(buffer) = &mut leg.buffer {
-            buffer.push(header, payload, now);
+        if let Some(inlet) = &mut leg.inlet {
+            inlet.audio(header, payload, now);
         }
         if let Some(tones) = &mut stream.tones
             && payload.len() <= MAX_AUDIO
@@ -151,7 +151,7 @@ impl Worker {
             let Some(listener) = legs.get(slot).map(|speaker| speaker.routes[index]) else { return };
             let Some(leg) = legs.get_mut(listener) else { continue };
             let Some((stamp, to)) = stamp(leg, source, header, kind, now) else { continue };
-            let plain = kind == Kind::Event || codec == to;
+            let plain = kind != Kind::Audio || codec == to;
             if plain && routes == 1 {
                 let length = stamp.rewrite(&mut packet[..], header);
                 leg.transmit(&packet[..length]);
@@ -167,16 +167,20 @@ impl Worker {
         }
     }
 
-    /// Leaves a packet out for all who hear only this leg, without a hole in what they get.
-    fn eat(&mut self, slot: usize, header: &Header) {
+    /// A leg has fallen silent and said so: those who hear only it and do not know comfort noise get it as audio, frame by
+    /// frame, until it speaks again. A line without any sound seems dead.
+    fn hush(&mut self, slot: usize, header: &Header, now: Mono) {
         let Some(speaker) = self.legs.get(slot) else { return };
-        let (source, routes) = (speaker.id.0, speaker.routes.len());
+        let (call, routes) = (speaker.call, speaker.routes.len());
         for index in 0..routes {
             let Some(listener) = self.legs.get(slot).map(|speaker| speaker.routes[index]) else { return };
-            if let Some(leg) = self.legs.get_mut(listener) {
-                leg.sender.skip(source, header);
+            if let Some(leg) = self.legs.get_mut(listener)
+                && leg.stream.as_ref().is_some_and(|stream| !stream.params.comfort_noise)
+            {
+                leg.hush.get_or_insert_default().packet(header.payload(&self.packet[..]));
             }
         }
+        self.settle_ticking(call, now);
     }
 
     /// A key of the far end: told once, and given to those who cannot hear it as it came.
@@ -263,13 +267,18 @@ fn stamp(leg: &mut Leg, source: u64, header: &Header, kind: Kind, now: Mono) -> 
     let payload_type = match kind {
         Kind::Audio => Some(stream.params.payload_type),
         Kind::Event => stream.params.event_type,
+        Kind::Noise => stream.params.comfort_noise.then_some(COMFORT_NOISE_TYPE),
     };
     let Some(payload_type) = payload_type.filter(|_| stream.sends() && !keying) else {
         leg.sender.skip(source, header);
         return None;
     };
+    let codec = stream.params.codec;
+    if kind == Kind::Audio && leg.hush.take().is_some() {
+        leg.packing.clear();
+    }
     let stamp = leg.sender.relay(source, header, kind, payload_type, now)?;
-    Some((stamp, stream.params.codec))
+    Some((stamp, codec))
 }
 
 /// Writes a packet whose audio is turned into the listener's codec.

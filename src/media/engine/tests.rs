@@ -1,5 +1,6 @@
 //! Stories of legs on one worker in virtual time, and of the whole engine with its threads.
 
+mod mix;
 mod rig;
 mod sound;
 mod whole;

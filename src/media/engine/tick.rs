@@ -1,14 +1,12 @@
 //! The 20 ms tick of a call: frames for the legs that hear prompts, music, tones, silence or several voices.
 
-use crate::media::codec::{g711, silence};
-use crate::media::jitter::Pulled;
-use crate::media::mixer::MAX_PARTICIPANTS;
+use crate::media::codec::{Decoder, FRAME_16K, Rate, g711, silence};
+use crate::media::mixer::{MAX_PARTICIPANTS, Matrix};
 use crate::media::rtp::{FRAME_TICKS, HEADER_BYTES};
 use crate::types::{Codec, Mono};
 
 use super::Event;
-use super::leg::{FRAME, Feed, Hearing, Leg};
-use super::prompt::ringback;
+use super::leg::{FRAME, Feed, Hearing, Leg, Playing};
 use super::slots::Slots;
 use super::worker::Worker;
 
@@ -21,8 +19,8 @@ impl Worker {
         let Worker { calls, legs, outbox, .. } = self;
         let Some(call) = calls.get(call_slot) else { return };
         for slot in &call.legs {
-            if let Some(leg) = legs.get_mut(*slot) {
-                pull(leg, now);
+            if let Some(inlet) = legs.get_mut(*slot).and_then(|leg| leg.inlet.as_mut()) {
+                inlet.pull(now);
             }
         }
         for slot in &call.legs {
@@ -33,51 +31,27 @@ impl Worker {
     }
 }
 
-/// Takes the frame of this tick out of a leg's jitter buffer.
-fn pull(leg: &mut Leg, now: Mono) {
-    let (Some(buffer), Some(stream)) = (&mut leg.buffer, &mut leg.stream) else { return };
-    let mut bytes = [0_u8; FRAME];
-    leg.frame = match buffer.pull(&mut bytes, now) {
-        Pulled::Frame => {
-            let mut samples = [0_i16; FRAME];
-            stream.decoder.decode_8k(&bytes, &mut samples);
-            Some(samples)
-        }
-        Pulled::Missing => leg.frame.map(faded),
-        Pulled::Silence => None,
-    };
-}
-
-/// Hides a lost frame behind the last one, quieter each time.
-fn faded(frame: [i16; FRAME]) -> [i16; FRAME] {
-    frame.map(|sample| sample / 2)
-}
-
 fn tick_leg(leg: &mut Leg, others: &Slots<Leg>, now: Mono, report: &mut dyn FnMut(Event)) {
     let Some(codec) = leg.stream.as_ref().map(|stream| stream.params.codec) else { return };
     let keys = send_keys(leg, now);
-    let frame = match &mut leg.hearing {
-        Hearing::Relay { .. } => return,
-        Hearing::Frames { feeds, matrix } => {
+    let sound = match &mut leg.hearing {
+        Hearing::Relay { .. } => {
+            let Some(hush) = leg.hush.as_mut() else { return };
+            let mut samples = [0_i16; FRAME];
+            hush.fill(&mut samples);
+            Sound::Narrow(samples)
+        }
+        Hearing::Frames { feeds, matrix, rate } => {
             let sound = match &mut feeds[..] {
                 [] => Sound::Coded(*silence(codec)),
-                [feed @ (Feed::Prompt { .. } | Feed::Music { .. } | Feed::Ringback { .. })] => {
-                    Sound::Coded(coded(feed, codec))
-                }
-                feeds => {
-                    let mut inputs = [None; MAX_PARTICIPANTS];
-                    for (input, feed) in inputs.iter_mut().zip(feeds.iter_mut()) {
-                        *input = samples(feed, others);
-                    }
-                    let mut mixed = [0_i16; FRAME];
-                    matrix.mix_for(feeds.len(), &inputs[..feeds.len()], &mut mixed);
-                    Sound::Samples(mixed)
-                }
+                [Feed::Prompt { playing, .. }] => Sound::Coded(once(playing, codec)),
+                [Feed::Music { playing, .. } | Feed::Ringback { playing }] => Sound::Coded(endless(playing, codec)),
+                feeds => mixed(feeds, matrix, *rate, others),
             };
             for feed in feeds.iter_mut() {
-                if let Feed::Prompt { run, sound, played, told, .. } = feed
+                if let Feed::Prompt { run, playing, told } = feed
                     && !*told
-                    && sound.as_ref().is_none_or(|sound| *played >= sound.frames())
+                    && playing.is_over()
                 {
                     *told = true;
                     report(Event::PromptEnded { leg: leg.id, run: *run });
@@ -87,7 +61,7 @@ fn tick_leg(leg: &mut Leg, others: &Slots<Leg>, now: Mono, report: &mut dyn FnMu
         }
     };
     match keys {
-        Keys::None => send_frame(leg, frame, now),
+        Keys::None => send_frame(leg, sound, now),
         // Half a packet of old audio must not follow the event.
         Keys::Event => leg.packing.clear(),
         Keys::Tone => {}
@@ -95,10 +69,36 @@ fn tick_leg(leg: &mut Leg, others: &Slots<Leg>, now: Mono, report: &mut dyn FnMu
 }
 
 /// What is heard in one tick.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for a moment; a box would be an allocation a frame"
+)]
 enum Sound {
     /// Already in the listener's codec.
     Coded([u8; FRAME]),
-    Samples([i16; FRAME]),
+    Narrow([i16; FRAME]),
+    Wide([i16; FRAME_16K]),
+}
+
+/// All feeds of a listener as one sound.
+fn mixed(feeds: &mut [Feed], matrix: &Matrix, rate: Rate, others: &Slots<Leg>) -> Sound {
+    let mut inputs = [const { None }; MAX_PARTICIPANTS];
+    for (input, feed) in inputs.iter_mut().zip(feeds.iter_mut()) {
+        *input = samples(feed, rate, others);
+    }
+    let (to, inputs) = (feeds.len(), &inputs[..feeds.len()]);
+    match rate {
+        Rate::Narrow => {
+            let mut out = [0_i16; FRAME];
+            matrix.mix_for(to, inputs, &mut out);
+            Sound::Narrow(out)
+        }
+        Rate::Wide => {
+            let mut out = [0_i16; FRAME_16K];
+            matrix.mix_for(to, inputs, &mut out);
+            Sound::Wide(out)
+        }
+    }
 }
 
 fn send_frame(leg: &mut Leg, sound: Sound, now: Mono) {
@@ -108,9 +108,14 @@ fn send_frame(leg: &mut Leg, sound: Sound, now: Mono) {
     }
     let frame = match sound {
         Sound::Coded(frame) => frame,
-        Sound::Samples(samples) => {
+        Sound::Narrow(samples) => {
             let mut frame = [0_u8; FRAME];
             stream.voice.encoder.encode_8k(&samples, &mut frame);
+            frame
+        }
+        Sound::Wide(samples) => {
+            let mut frame = [0_u8; FRAME];
+            stream.voice.encoder.encode_16k(&samples, &mut frame);
             frame
         }
     };
@@ -157,45 +162,68 @@ fn send_keys(leg: &mut Leg, now: Mono) -> Keys {
             let mut samples = [0_i16; FRAME];
             leg.tones_out.fill(&mut samples);
             // The tone replaces the audio; a frame of it goes the way of any other.
-            send_frame(leg, Sound::Samples(samples), now);
+            send_frame(leg, Sound::Narrow(samples), now);
             Keys::Tone
         }
     }
 }
 
-/// The next frame of a feed in the listener's codec; silence after its end.
-fn coded(feed: &mut Feed, codec: Codec) -> [u8; FRAME] {
-    match feed {
-        Feed::Leg { .. } => *silence(codec),
-        Feed::Prompt { sound, played, .. } => {
-            let frame = sound.as_ref().and_then(|sound| sound.frame(codec, *played)).copied();
-            *played = played.saturating_add(1);
-            frame.unwrap_or(*silence(codec))
-        }
-        Feed::Music { sound, played, .. } => {
-            let Some(sound) = sound.as_ref().filter(|sound| sound.frames() > 0) else { return *silence(codec) };
-            let frame = sound.frame(codec, *played % sound.frames()).copied();
-            *played += 1;
-            frame.unwrap_or(*silence(codec))
-        }
-        Feed::Ringback { played } => {
-            let frame = ringback().frame(codec, *played % ringback().frames()).copied();
-            *played += 1;
-            frame.unwrap_or(*silence(codec))
+/// The next frame of a sound that ends; silence behind its end.
+fn once(playing: &mut Playing, codec: Codec) -> [u8; FRAME] {
+    let frame = playing.sound.as_ref().and_then(|sound| sound.frame(codec, playing.played)).copied();
+    playing.played = playing.played.saturating_add(1);
+    frame.unwrap_or(*silence(codec))
+}
+
+/// The next frame of a sound that begins again.
+fn endless(playing: &mut Playing, codec: Codec) -> [u8; FRAME] {
+    let Some(sound) = &playing.sound else { return *silence(codec) };
+    // A sound has at least one frame.
+    let frame = sound.frame(codec, playing.played % sound.frames()).copied();
+    playing.played = playing.played.wrapping_add(1);
+    frame.unwrap_or(*silence(codec))
+}
+
+/// A frame for the mixer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for a moment; a box would be an allocation a frame"
+)]
+enum Input<'a> {
+    Leg(&'a [i16]),
+    Sound { samples: [i16; FRAME_16K], count: usize },
+}
+
+impl AsRef<[i16]> for Input<'_> {
+    fn as_ref(&self) -> &[i16] {
+        match self {
+            Input::Leg(samples) => samples,
+            Input::Sound { samples, count } => &samples[..*count],
         }
     }
 }
 
 /// The next frame of a feed for the mixer; `None` is silence.
-fn samples(feed: &mut Feed, others: &Slots<Leg>) -> Option<[i16; FRAME]> {
-    match feed {
-        Feed::Leg { slot, .. } => slot.and_then(|slot| others.get(slot)).and_then(|leg| leg.frame),
-        Feed::Prompt { .. } | Feed::Music { .. } | Feed::Ringback { .. } => {
-            let mut out = [0_i16; FRAME];
-            g711::decode_alaw(&coded(feed, Codec::Pcma), &mut out);
-            Some(out)
+fn samples<'a>(feed: &mut Feed, rate: Rate, others: &'a Slots<Leg>) -> Option<Input<'a>> {
+    // Sounds are kept in the codecs only; these are the cheapest to decode for each rate.
+    let codec = match rate {
+        Rate::Narrow => Codec::Pcma,
+        Rate::Wide => Codec::G722,
+    };
+    let (bytes, playing) = match feed {
+        Feed::Leg { slot, .. } => {
+            let inlet = slot.and_then(|slot| others.get(slot)).and_then(|leg| leg.inlet.as_ref());
+            return inlet.and_then(|inlet| inlet.frame(rate)).map(Input::Leg);
         }
-    }
+        Feed::Prompt { playing, .. } => (once(playing, codec), playing),
+        Feed::Music { playing, .. } | Feed::Ringback { playing } => (endless(playing, codec), playing),
+    };
+    let mut samples = [0_i16; FRAME_16K];
+    let count = match rate {
+        Rate::Narrow => g711::decode_alaw(&bytes, &mut samples),
+        Rate::Wide => playing.decoder.get_or_insert_with(|| Box::new(Decoder::new(codec))).decode(&bytes, &mut samples),
+    };
+    Some(Input::Sound { samples, count })
 }
 
 const _: () = assert!(FRAME_TICKS as usize == FRAME);

@@ -33,8 +33,10 @@ pub struct Seed {
 /// What a relayed packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Audio or comfort noise.
+    /// Audio.
     Audio,
+    /// Comfort noise: what follows is a gap in time (RFC 3389 4).
+    Noise,
     /// An RFC 4733 event: its timestamp is the start of the event and stays the same from packet to packet.
     Event,
 }
@@ -169,7 +171,7 @@ impl Sender {
         }
         let packet_ticks = match kind {
             Kind::Audio => u32::try_from(header.payload_len()).unwrap_or(FRAME_TICKS).clamp(1, 6 * FRAME_TICKS),
-            Kind::Event => FRAME_TICKS,
+            Kind::Event | Kind::Noise => FRAME_TICKS,
         };
         self.advance(timestamp, packet_ticks, at);
         self.last = Last::Relayed;

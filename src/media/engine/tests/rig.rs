@@ -15,7 +15,7 @@ use super::super::prompt::Prompts;
 use super::super::sockets::bind_all;
 use super::super::worker::{BATCH, Clock, Obeyed, Order, Shared, Worker};
 use super::super::{Command, EngineConfig, Event, NetworkPorts};
-use crate::media::codec::{Decoder, Encoder};
+use crate::media::codec::{Decoder, Encoder, Rate};
 use crate::media::rtp::{Header, Stamp};
 use crate::media::srtp::Srtp;
 use crate::types::{
@@ -197,7 +197,7 @@ pub(super) struct Phone {
     pub(super) sequence: u16,
     pub(super) timestamp: u32,
     pub(super) event_type: Option<u8>,
-    srtp: Option<Srtp>,
+    pub(super) srtp: Option<Srtp>,
     encoder: Encoder,
     phase: f64,
 }
@@ -242,15 +242,23 @@ impl Phone {
         if self.tone == 0 {
             return;
         }
-        let mut samples = [0_i16; 160];
-        for sample in &mut samples {
-            self.phase += f64::from(self.tone) / 8_000.0 * std::f64::consts::TAU;
+        let mut samples = [0_i16; 320];
+        let samples = &mut samples[..Rate::of(self.codec).frame()];
+        for sample in samples.iter_mut() {
+            self.phase += f64::from(self.tone) / hz(self.codec) * std::f64::consts::TAU;
             *sample = (self.phase.sin() * 8_000.0) as i16;
         }
         let mut payload = [0_u8; 160];
-        self.encoder.encode_8k(&samples, &mut payload);
+        self.encoder.encode(samples, &mut payload);
         self.say(static_type(self.codec), false, &payload);
         self.timestamp = self.timestamp.wrapping_add(160);
+    }
+
+    /// Says its tone for the time of a packet, which is lost.
+    pub(super) fn skip_packet(&mut self) {
+        let to = std::mem::replace(&mut self.to, (Ipv4Addr::LOCALHOST, 9).into());
+        self.talk();
+        self.to = to;
     }
 
     /// Sends one packet at the present timestamp.
@@ -287,6 +295,18 @@ impl Phone {
         }
     }
 
+    /// What was heard since the last time, at 16 kHz.
+    pub(super) fn wide_sound(&mut self) -> Vec<i16> {
+        let mut decoder = Decoder::new(self.codec);
+        let mut out = Vec::new();
+        for (_, payload) in self.heard.drain(..) {
+            let mut samples = [0_i16; 1_920];
+            let count = decoder.decode_16k(&payload, &mut samples);
+            out.extend_from_slice(&samples[..count]);
+        }
+        out
+    }
+
     /// What was heard since the last time, at 8 kHz.
     pub(super) fn sound(&mut self) -> Vec<i16> {
         let audio_type = static_type(self.codec);
@@ -301,9 +321,19 @@ impl Phone {
     }
 }
 
+/// Samples a second of a codec's audio.
+fn hz(codec: Codec) -> f64 {
+    Rate::of(codec).frame() as f64 * 50.0
+}
+
 /// Power of one frequency in samples at 8 kHz (Goertzel), in dB, for comparing.
 pub(super) fn power_db(samples: &[i16], hz: u32) -> f64 {
-    let turn = f64::from(hz) / 8_000.0 * std::f64::consts::TAU;
+    power_at_db(samples, hz, 8_000.0)
+}
+
+/// The same at another rate.
+pub(super) fn power_at_db(samples: &[i16], hz: u32, rate_hz: f64) -> f64 {
+    let turn = f64::from(hz) / rate_hz * std::f64::consts::TAU;
     let (mut one, mut two) = (0.0, 0.0);
     for sample in samples {
         let next = f64::from(*sample) + 2.0 * turn.cos() * one - two;
