@@ -2,6 +2,9 @@
 //!
 //! The cryptography is `rtc-srtp` on ring. What is ours: the rollover counter outlives a re-INVITE, and a flood of
 //! forged sources cannot make the state grow. Knows no socket and no SDP.
+//!
+//! Each packet costs one allocation: the library hands its result out as a buffer of its own and has no call that works in
+//! place. It is a small part of what a packet costs here (docs/benchmarks.md, `srtp_*`), so the library stays.
 
 mod key;
 #[cfg(test)]

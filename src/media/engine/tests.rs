@@ -11,7 +11,7 @@ use rig::{CALL, Rig, SEAT, assert_hears, keys, power_db, voice};
 
 use super::prompt::Prompts;
 use super::{Command, Event};
-use crate::types::{Codec, Digit, DigitBy, Direction, LegId, Source};
+use crate::types::{Codec, Digit, DigitBy, Direction, LegId, Source, SrtpKey, StreamParams};
 
 fn two(codecs: [Codec; 2]) -> (Rig, LegId, LegId) {
     let mut rig = Rig::new(Prompts::empty());
@@ -74,6 +74,28 @@ fn secure_leg_talks_to_a_plain_one() {
     rig.talk(1_000);
     assert_hears(&rig.phone(a).sound(), 1_000, &[400]);
     assert_hears(&rig.phone(b).sound(), 400, &[1_000]);
+}
+
+#[test]
+fn secure_leg_keeps_its_rollover_count_through_descriptions_with_old_and_new_keys() {
+    let mut rig = Rig::new(Prompts::empty());
+    let a = rig.leg(Codec::Pcma, |params| params.srtp = Some(keys()));
+    let b = rig.leg(Codec::Pcma, |_| {});
+    (rig.phone(a).tone, rig.phone(b).tone) = (400, 1_000);
+    bridge(&mut rig, a, b);
+    // The phone's sequence numbers begin 36 before the wrap.
+    rig.talk(1_000);
+    assert!(rig.phone(a).sequence < 100, "it has wrapped");
+    let new = keys();
+    let new = (SrtpKey { key_salt: [3; 30], ..new.0 }, SrtpKey { key_salt: [4; 30], ..new.1 });
+    for (ours, theirs) in [keys(), new] {
+        let params = StreamParams { srtp: Some((ours.clone(), theirs.clone())), ..rig.phone(a).params() };
+        rig.command(Command::Stream { leg: a, params: Box::new(params) });
+        rig.phone(a).srtp.as_mut().expect("secure").rekey(&theirs, &ours).expect("good keys");
+        rig.phones.iter_mut().for_each(|phone| phone.heard.clear());
+        rig.talk(500);
+        assert_eq!((rig.phone(a).heard.len(), rig.phone(b).heard.len()), (25, 25), "none is lost either way");
+    }
 }
 
 #[test]
@@ -210,7 +232,7 @@ fn silence_is_reported_once_after_30_s_and_on_hold_after_300_s() {
         let (mut rig, a, b) = two([Codec::Pcma; 2]);
         rig.phone(b).tone = 0;
         bridge(&mut rig, a, b);
-        let params = crate::types::StreamParams { direction, ..rig.phone(b).params() };
+        let params = StreamParams { direction, ..rig.phone(b).params() };
         rig.command(Command::Stream { leg: b, params: Box::new(params) });
         rig.jump(quiet);
         assert!(!rig.taken_events().contains(&Event::Silent { leg: b }));
@@ -320,20 +342,6 @@ fn closed_leg_reports_what_was_lost_and_frees_its_port_without_leftovers() {
     assert_eq!(report.received, 0);
 }
 
-/// Key 5 as a telephone sends it: marker, updates, three end packets; the timestamp stands still.
-fn press_five(rig: &mut Rig, leg: LegId) {
-    let tone = std::mem::take(&mut rig.phone(leg).tone);
-    let event_type = rig.phone(leg).event_type.expect("agreed");
-    for step in 1..=8_u16 {
-        let duration = (step.min(6) * 160).to_be_bytes();
-        let end = if step >= 6 { 0x8a } else { 0x0a };
-        rig.phone(leg).say(event_type, step == 1, &[5, end, duration[0], duration[1]]);
-        rig.talk(20);
-    }
-    let phone = rig.phone(leg);
-    phone.timestamp = phone.timestamp.wrapping_add(8 * 160);
-    phone.tone = tone;
-}
 #[test]
 fn what_comes_to_a_resting_pair_is_thrown_away_as_it_comes() {
     let mut rig = Rig::new(Prompts::empty());
@@ -376,4 +384,19 @@ fn pair_of_an_ended_leg_serves_the_next_ones_wherever_they_are() {
         rig.phones.retain(|phone| phone.leg != b);
         rig.ports.push(*port);
     }
+}
+
+/// Key 5 as a telephone sends it: marker, updates, three end packets; the timestamp stands still.
+fn press_five(rig: &mut Rig, leg: LegId) {
+    let tone = std::mem::take(&mut rig.phone(leg).tone);
+    let event_type = rig.phone(leg).event_type.expect("agreed");
+    for step in 1..=8_u16 {
+        let duration = (step.min(6) * 160).to_be_bytes();
+        let end = if step >= 6 { 0x8a } else { 0x0a };
+        rig.phone(leg).say(event_type, step == 1, &[5, end, duration[0], duration[1]]);
+        rig.talk(20);
+    }
+    let phone = rig.phone(leg);
+    phone.timestamp = phone.timestamp.wrapping_add(8 * 160);
+    phone.tone = tone;
 }
