@@ -153,6 +153,48 @@ fn a_count_that_was_used_is_refused_as_stale() {
 }
 
 #[test]
+fn a_count_inside_the_window_is_refused_when_it_comes_again() {
+    let mut world = World::new();
+    let mut phone = world.challenged_phone("secret");
+    let answers: Vec<_> = (0..5).map(|n| phone.authorize("REGISTER", URI, b"body", [n; 8])).collect();
+    for answer in &answers {
+        assert_eq!(world.check(answer), accepted());
+    }
+    for answer in &answers {
+        assert_eq!(world.check(answer), Verdict::Stale);
+    }
+}
+
+#[test]
+fn counting_begins_at_one() {
+    let mut world = World::new();
+    let offer = world.offer(Algorithm::Sha256, Some("auth"));
+    let nonce = offer.get("nonce").unwrap();
+    let sum = Sum {
+        algorithm: Algorithm::Sha256,
+        method: "REGISTER",
+        uri: URI,
+        body: b"body",
+        nonce,
+        nc: "00000000",
+        cnonce: "c",
+        qop: Qop::Auth,
+    };
+    let ha1 = hash(Algorithm::Sha256, &[b"8001", REALM.as_bytes(), b"secret"]);
+    let answer = AuthHeader::new("Digest")
+        .quoted("username", "8001")
+        .quoted("realm", REALM)
+        .quoted("nonce", nonce)
+        .quoted("uri", URI)
+        .quoted("response", sum.response(&ha1).as_str())
+        .token("algorithm", "SHA-256")
+        .token("qop", "auth")
+        .token("nc", "00000000")
+        .quoted("cnonce", "c");
+    assert_eq!(world.check(&[("Authorization", answer)]), Verdict::Stale);
+}
+
+#[test]
 fn a_nonce_without_qop_serves_once() {
     let mut world = World::new();
     let offer = world.offer(Algorithm::Md5, None);
@@ -193,6 +235,28 @@ fn unknown_user_and_wrong_password_look_the_same() {
     for phone in [&mut wrong, &mut unknown, &mut nobody] {
         assert_eq!(world.check(&phone.authorize("REGISTER", URI, b"body", [1; 8])), Verdict::Refused);
     }
+}
+
+#[test]
+fn the_hash_of_the_stand_in_account_opens_nothing() {
+    let mut world = World::new();
+    let stand_in = Secret::Ha1(Credentials::from_password("", "", ""));
+    let mut phone = Client::new("9999", stand_in);
+    phone.challenged(Side::Server, &world.guard.challenge(world.now, [0; 8], false)).unwrap();
+    assert_eq!(world.check(&phone.authorize("REGISTER", URI, b"body", [1; 8])), Verdict::Refused);
+}
+
+#[test]
+fn a_right_weak_answer_does_not_make_up_for_a_wrong_strong_one() {
+    let mut world = World::new();
+    let answer = |password: &str, algorithm| {
+        let mut phone = world.phone(password);
+        phone.challenged(Side::Server, &[world.offer(algorithm, Some("auth"))]).unwrap();
+        phone.authorize("REGISTER", URI, b"body", [1; 8]).remove(0)
+    };
+    let (weak, strong) = (answer("secret", Algorithm::Md5), answer("guess", Algorithm::Sha256));
+    assert_eq!(world.check(&[weak.clone(), strong.clone()]), Verdict::Refused);
+    assert_eq!(world.check(&[strong, weak]), Verdict::Refused);
 }
 
 #[test]
