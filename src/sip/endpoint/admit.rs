@@ -97,6 +97,9 @@ impl Endpoint {
     /// Whether a message is dropped before any state is made: what strangers send gets one answer a second, then silence
     /// (sip.md 10).
     pub(super) fn is_ignored(&mut self, now: Now, flow: &Flow, message: &Message) -> bool {
+        if *message.method() == Method::Cancel && !message.is_response() && self.is_strange_cancel(flow, message) {
+            return true;
+        }
         if message.is_response() || self.is_known(flow) || self.concerns_a_leg(message) {
             return false;
         }
@@ -130,14 +133,22 @@ impl Endpoint {
         !heard
     }
 
-    /// Whether a request names a dialog of a leg; a CANCEL names only its call.
+    /// Whether a request names a dialog of a leg.
     fn concerns_a_leg(&self, message: &Message) -> bool {
-        let key = DialogId::of_request(message);
-        if *message.method() == Method::Cancel {
-            let first = DialogId::new(&key.call_id, "", "");
-            return self.dialogs.range(first..).next().is_some_and(|(found, _)| found.call_id == key.call_id);
-        }
-        message.to_tag().is_some() && self.dialogs.contains_key(&key)
+        message.to_tag().is_some() && self.dialogs.contains_key(&DialogId::of_request(message))
+    }
+
+    /// Whether a CANCEL of a leg's call comes from elsewhere than the leg: whoever has read the branch on the wire ends no call.
+    /// It gets silence, since an answer would make the transaction in which the caller's own CANCEL counts as a repetition.
+    fn is_strange_cancel(&self, flow: &Flow, message: &Message) -> bool {
+        let first = DialogId::new(message.call_id(), "", "");
+        let mut legs = self
+            .dialogs
+            .range(&first..)
+            .take_while(|(key, _)| key.call_id == first.call_id)
+            .map(|(_, leg)| *leg)
+            .peekable();
+        legs.peek().is_some() && !legs.any(|leg| self.fits(leg, flow))
     }
 
     /// An INVITE without credentials, which is refused and counted once: here in silence, or where it is answered. What was

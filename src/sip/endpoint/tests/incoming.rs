@@ -104,6 +104,26 @@ fn a_cancel_before_the_answer_gets_200_and_the_invite_487() {
 }
 
 #[test]
+fn a_cancel_from_elsewhere_ends_no_call_though_it_names_the_branch() {
+    let mut rig = Rig::new();
+    let (caller, leg) = arrives(&mut rig, "");
+    rig.tell(leg, LegCommand::Ring);
+    rig.hears(CARRIER, "180");
+    for elsewhere in [STRANGER, OTHER_CARRIER] {
+        rig.say(elsewhere, caller.cancel());
+        rig.silence();
+        rig.no_event();
+    }
+    // The caller's own counts.
+    rig.say(CARRIER, caller.cancel());
+    rig.hears(CARRIER, "200");
+    rig.hears(CARRIER, "487");
+    rig.ends(leg, Cause::Cancelled);
+    rig.say(CARRIER, caller.ack_refusal());
+    rig.finish();
+}
+
+#[test]
 fn a_cancel_that_crosses_the_200_changes_nothing() {
     let mut rig = Rig::new();
     let (mut caller, leg) = arrives(&mut rig, "");
