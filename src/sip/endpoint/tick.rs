@@ -17,9 +17,9 @@ impl Endpoint {
         self.registrar.tick(now, &mut wants);
         self.obey_registrar(wants, out);
         self.tick_trunks(now, out);
-        while let Some((_, leg)) = self.due.first().copied().filter(|(at, _)| *at <= now.mono) {
-            self.due.pop_first();
-            self.due_of.remove(&leg);
+        // Each leg once a turn: one whose deadline does not move on costs turns, and everybody else is still served.
+        let due: Vec<LegId> = self.due.iter().take_while(|(at, _)| *at <= now.mono).map(|(_, leg)| *leg).collect();
+        for leg in due {
             self.tick_leg(now, leg, out);
             self.arm(leg);
         }
