@@ -16,7 +16,7 @@ use crate::sip::endpoint::{self, Endpoint, Named};
 use crate::sip::flow::ConnId;
 use crate::sip::message::Uri;
 use crate::sip::transaction::Transmit;
-use crate::types::{LegEvent, LegId, Mono, NetworkId, Now, ReplyId, Row};
+use crate::types::{LegCommand, LegEvent, LegId, Mono, NetworkId, Now, ReplyId, Row};
 
 /// Everything that comes from outside. A log of these, with the seed and the plan, replays a day.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +72,19 @@ pub struct Exchange {
     keys: BTreeMap<LegId, OneMethod>,
     said: Vec<endpoint::Output>,
     effects: Vec<Effect>,
+    /// Filled where somebody listens, see [`Exchange::listen`].
+    overheard: Option<Vec<Overheard>>,
+}
+
+/// What passes between legs and center, as a listener at the seam hears it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overheard {
+    /// A leg said something; it stands in line for the center.
+    Said(LegId, LegEvent),
+    /// The center takes it up.
+    Taken(LegId, LegEvent),
+    /// The center tells a leg something.
+    Told(LegId, LegCommand),
 }
 
 /// What of calls an exchange holds.
@@ -95,7 +108,15 @@ impl Left {
 impl Exchange {
     /// Joins an endpoint and a center that were made for the same plan.
     pub fn new(endpoint: Endpoint, center: Center) -> Self {
-        Self { endpoint, center, events: VecDeque::new(), keys: BTreeMap::new(), said: Vec::new(), effects: Vec::new() }
+        Self {
+            endpoint,
+            center,
+            events: VecDeque::new(),
+            keys: BTreeMap::new(),
+            said: Vec::new(),
+            effects: Vec::new(),
+            overheard: None,
+        }
     }
 
     /// Applies one input and appends what must be done.
@@ -164,6 +185,18 @@ impl Exchange {
         Left { endpoint: self.endpoint.left(), calls: self.center.calls(), keys: self.keys.len() }
     }
 
+    /// Gives what legs and center have said to each other since the last time, and goes on listening; the first time it gives
+    /// nothing. For worlds that check the seam: a node does not listen.
+    pub fn listen(&mut self) -> Vec<Overheard> {
+        self.overheard.replace(Vec::new()).unwrap_or_default()
+    }
+
+    fn overhear(&mut self, what: impl FnOnce() -> Overheard) {
+        if let Some(overheard) = &mut self.overheard {
+            overheard.push(what());
+        }
+    }
+
     fn on_media(&mut self, now: Now, event: media::Event) {
         match event {
             media::Event::PromptEnded { leg, run } => self.events.push_back(center::Input::PromptEnded { leg, run }),
@@ -194,17 +227,22 @@ impl Exchange {
             | LegEvent::NoEarlyMedia
             | LegEvent::Held(_) => {}
         }
+        self.overhear(|| Overheard::Said(leg, event.clone()));
         self.events.push_back(center::Input::Leg { leg, event });
     }
 
     /// One event through the center, its effects carried on in order.
     fn step(&mut self, now: Now, event: center::Input, out: &mut Vec<Output>) {
+        if let center::Input::Leg { leg, event } = &event {
+            self.overhear(|| Overheard::Taken(*leg, event.clone()));
+        }
         let mut effects = std::mem::take(&mut self.effects);
         self.center.handle(now, event, &mut effects);
         for effect in effects.drain(..) {
             match effect {
                 Effect::Ledger(row) => out.push(Output::Ledger(row)),
                 Effect::Leg { call, leg, command } => {
+                    self.overhear(|| Overheard::Told(leg, command.clone()));
                     self.endpoint.command(now, call, leg, command, &mut self.said);
                     self.absorb(out);
                 }

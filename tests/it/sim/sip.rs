@@ -3,10 +3,12 @@
 
 pub(crate) mod books;
 pub(crate) mod engine;
+pub(crate) mod forger;
 pub(crate) mod in_dialog;
 pub(crate) mod net;
 pub(crate) mod peer;
 pub(crate) mod phone;
 pub(crate) mod script;
+pub(crate) mod seam;
 pub(crate) mod site;
 pub(crate) mod words;

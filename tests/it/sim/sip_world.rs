@@ -3,6 +3,8 @@
 //! Peers are user agents of their own; the network delays, doubles, loses and reorders; trunks die and come back. After every
 //! input the books are checked, and in the end nothing may be left. A failing seed leaves a log that `yihao replay` plays.
 
+mod whims;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,22 +12,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use yihao::center::{self, PresenceCommand};
+use yihao::center::PresenceCommand;
 use yihao::exchange::{Exchange, Input, Output};
 use yihao::media::engine as media;
 use yihao::node::input_log::{Digest, Entry, Header, InputLog, Limits, play, segment_path};
 use yihao::sip::endpoint;
 use yihao::sip::flow::{Flow, Transport};
 use yihao::sip::transaction::Transmit;
-use yihao::types::{Cause, Fate, LegId, Mono, Now, ReplyId, RunId, SeatId};
+use yihao::types::{Cause, Fate, LegId, Mono, Now, RunId, SeatId};
 
 use super::dice::Dice;
 use super::sip::books::Books;
 use super::sip::engine::{Engine, Later};
+use super::sip::forger::{Forger, stranger};
 use super::sip::net::Weather;
 use super::sip::peer::{Peer, Phase, Talk};
-use super::sip::script::{Act, Script};
+use super::sip::script::Act;
+use super::sip::seam::Seam;
 use super::sip::site::{self, START, TRUNKS};
+use whims::presence;
 
 /// What happens at some time.
 enum Event {
@@ -68,12 +73,20 @@ struct World {
     exchange: Exchange,
     engine: Engine,
     books: Books,
+    seam: Seam,
     peers: Vec<Peer>,
     dice: Dice,
     at: Mono,
+    /// Ticks in a row that have not let time pass.
+    idle_ticks: u32,
     due: BTreeMap<(Mono, u64), Event>,
     scheduled: u64,
     woken: Vec<Option<Mono>>,
+    forger: Forger,
+    /// The next input is a lie from here: it may change nothing.
+    lie_from: Option<SocketAddr>,
+    /// From now on new calls are refused.
+    draining: bool,
     heard: BTreeMap<(usize, u32), Heard>,
     by_audio: BTreeMap<SocketAddr, (usize, u32)>,
     to_dial: u64,
@@ -89,7 +102,8 @@ impl World {
     fn new(seed: u64, calls: u64, day: Day) -> World {
         let mut dice = Dice::new(seed);
         let header = site::header(&mut dice);
-        let exchange = header.build_with(site::secrets()).expect("the world's plan is sound");
+        let mut exchange = header.build_with(site::secrets()).expect("the world's plan is sound");
+        exchange.listen();
         let mut peers = Vec::new();
         for trunk in TRUNKS {
             let dice = Dice::new(dice.below(u64::MAX));
@@ -103,6 +117,7 @@ impl World {
                 peers.push(Peer::new(at, site::exchange_at(1), Some(seat), day.storm, dice));
             }
         }
+        let forger = Forger::new(Dice::new(dice.below(u64::MAX)));
         let woken = vec![None; peers.len()];
         let mut world = World {
             seed,
@@ -111,12 +126,17 @@ impl World {
             exchange,
             engine: Engine::default(),
             books: Books::default(),
+            seam: Seam::default(),
             peers,
             dice,
             at: START.mono,
+            idle_ticks: 0,
             due: BTreeMap::new(),
             scheduled: 0,
             woken,
+            forger,
+            lie_from: None,
+            draining: false,
             heard: BTreeMap::new(),
             by_audio: BTreeMap::new(),
             to_dial: calls,
@@ -164,6 +184,8 @@ impl World {
         match (tick, next) {
             (None, None) => return false,
             (Some(tick), next) if next.is_none_or(|next| tick <= next) => {
+                self.idle_ticks = if tick <= self.at { self.idle_ticks + 1 } else { 0 };
+                assert!(self.idle_ticks < MOST_IDLE_TICKS, "a deadline is served again and again and stays: {tick:?}");
                 self.at = self.at.max(tick);
                 self.feed(Input::Tick);
             }
@@ -198,9 +220,7 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::ToExchange(flow, bytes) => {
-                let wants_proof = flow.remote.ip().to_string().starts_with("10.2.");
-                self.books.arrived(&bytes, wants_proof);
-                self.feed(Input::Sip(endpoint::Input::Message { flow, bytes }));
+                self.message(flow, bytes);
             }
             Event::ToPeer(index, from, bytes) => {
                 // An INVITE that began while a phone was away is not taken up in its last moments.
@@ -259,6 +279,12 @@ impl World {
         }
     }
 
+    fn message(&mut self, flow: Flow, bytes: Bytes) {
+        let wants_proof = flow.remote.ip().to_string().starts_with("10.2.") && flow.remote != stranger();
+        self.books.arrived(&bytes, wants_proof);
+        self.feed(Input::Sip(endpoint::Input::Message { flow, bytes }));
+    }
+
     fn engine_joins(&self, index: usize, number: u32) -> bool {
         let mine = self.peers[index].audio_at(number);
         self.engine.pairs().iter().any(|(a, _)| *a == mine)
@@ -268,9 +294,15 @@ impl World {
         let now = self.now();
         self.inputs.push((now, input.clone()));
         let mut out = std::mem::take(&mut self.out);
+        let before = self.lie_from.is_some().then(|| self.exchange.left());
         self.exchange.handle(now, input, &mut out);
         self.exchange.center().check();
         self.books.turn(&out);
+        let heard = self.exchange.listen();
+        if let Some(from) = self.lie_from.take() {
+            self.look_at_lie(from, &out, before != Some(self.exchange.left()) || !heard.is_empty());
+        }
+        self.seam.turn(heard);
         if let Some(digest) = &mut self.digest {
             digest.take(&out);
         }
@@ -293,7 +325,12 @@ impl World {
 
     fn carry(&mut self, transmit: Transmit) {
         let from = site::exchange_at(transmit.hop.network.0);
-        let Some(index) = self.peers.iter().position(|p| p.at == transmit.hop.remote) else {
+        if transmit.hop.remote == stranger() {
+            return self.forger.receive(&transmit.bytes);
+        }
+        let remote = transmit.hop.remote;
+        let stands_at = |p: &Peer| p.at == remote || p.moving_to == Some(remote) || p.left.contains(&remote);
+        let Some(index) = self.peers.iter().position(stands_at) else {
             return self.books.faults.push(format!("sent to nobody: {}", transmit.hop.remote));
         };
         for delay in self.day.weather.carry(&mut self.dice) {
@@ -301,20 +338,29 @@ impl World {
         }
     }
 
+    /// A phone that has moved says some of what it says in dialogs from where it stood before.
+    fn speaks_from(&mut self, index: usize, bytes: &Bytes) -> SocketAddr {
+        let peer = &self.peers[index];
+        if bytes.starts_with(b"REGISTER ") {
+            return peer.moving_to.unwrap_or(peer.at);
+        }
+        let is_in_dialog = [&b"BYE "[..], b"INFO ", b"UPDATE ", b"PRACK "].iter().any(|word| bytes.starts_with(word));
+        match peer.left.last() {
+            Some(left) if is_in_dialog && self.dice.percent(40) => *left,
+            Some(_) | None => peer.at,
+        }
+    }
+
     /// Takes what a peer sends and wants, and wakes it in time.
     fn listen_to(&mut self, index: usize) {
         let peer = &mut self.peers[index];
         let (out, then) = (std::mem::take(&mut peer.out), std::mem::take(&mut peer.then));
-        let (gone, at, deadline) = (peer.gone, peer.at, peer.deadline());
+        let (gone, deadline) = (peer.gone, peer.deadline());
         for transmit in out.into_iter().filter(|_| !gone) {
             let local = transmit.hop.remote;
-            let flow = Flow {
-                network: site::network_of(local),
-                transport: Transport::Udp,
-                local,
-                remote: at,
-                connection: None,
-            };
+            let remote = self.speaks_from(index, &transmit.bytes);
+            let flow =
+                Flow { network: site::network_of(local), transport: Transport::Udp, local, remote, connection: None };
             for delay in self.day.weather.carry(&mut self.dice) {
                 self.at(self.at + delay, Event::ToExchange(flow, transmit.bytes.clone()));
             }
@@ -366,99 +412,12 @@ impl World {
 
     /// Whether anybody has something to complain of.
     fn judge(&mut self) {
-        let faults = self.engine.faults.iter().chain(&self.books.faults);
+        let faults = self.engine.faults.iter().chain(&self.books.faults).chain(&self.seam.faults);
+        let faults = faults.chain(&self.forger.faults);
         if let Some(fault) = faults.chain(self.peers.iter().flat_map(|p| &p.faults)).next() {
             panic!("{fault}");
         }
     }
-
-    fn dials(&mut self) {
-        let number = match self.dice.below(20) {
-            0 => "99999",
-            1 => "12336",
-            2..=7 => "12315",
-            8..=10 => "12333",
-            _ => "12345",
-        };
-        let index = usize::from(self.dice.percent(40));
-        if !self.peers[index].gone {
-            let script = Script::caller(&mut self.dice, self.day.storm);
-            let talk = self.peers[index].call(self.at, number, script);
-            self.by_audio.insert(self.peers[index].audio_at(talk), (index, talk));
-            self.heard.insert((index, talk), Heard::default());
-            self.listen_to(index);
-            self.to_dial -= 1;
-        }
-        if self.to_dial > 0 {
-            let next = if self.dice.percent(20) { 0 } else { self.dice.between(200, 14_000) };
-            self.after(next, Event::Dials);
-        }
-    }
-
-    /// A phone registers, and again in good time.
-    fn registers(&mut self, index: usize) {
-        if self.quiet_from.is_some() {
-            return;
-        }
-        let seconds = u32::try_from(self.dice.between(60, 400)).expect("fits");
-        if !self.peers[index].gone {
-            self.peers[index].register(self.at, seconds);
-            self.listen_to(index);
-        }
-        self.after(u64::from(seconds) * 500, Event::Registers(index));
-    }
-
-    /// Somebody does something of their own accord.
-    fn whim(&mut self) {
-        if self.to_dial == 0 {
-            return;
-        }
-        let seat = self.dice.pick(&site::SEATS);
-        match self.dice.below(100) {
-            0..=3 => self.feed(presence(seat, PresenceCommand::SignOut)),
-            4..=9 => self.feed(presence(seat, PresenceCommand::NotReady { reason: None })),
-            10..=19 => self.feature_code(seat),
-            20..=23 if self.day.storm => self.vanish(),
-            24..=27 => self.feed(Input::Command(center::Input::Look { reply: ReplyId(1) })),
-            _ => {
-                self.feed(presence(seat, PresenceCommand::SignIn));
-                self.feed(presence(seat, PresenceCommand::Ready));
-            }
-        }
-        let next = self.dice.between(100, 6_000);
-        self.after(next, Event::Whim);
-    }
-
-    fn feature_code(&mut self, seat: u32) {
-        let code = self.dice.pick(&["*40", "*41", "*41", "*42", "*43", "12345"]);
-        let index = self.peers.iter().position(|p| p.seat == Some(seat)).expect("every seat has a phone");
-        if !self.peers[index].gone && self.peers[index].registered_until > self.at {
-            let script = Script { odd_codec: false, vanish_ms: None, ..Script::caller(&mut self.dice, false) };
-            self.peers[index].call(self.at, code, script);
-            self.listen_to(index);
-        }
-    }
-
-    /// A phone or a whole trunk is gone for a while, with all its calls.
-    fn vanish(&mut self) {
-        let index = usize::try_from(self.dice.below(self.peers.len() as u64)).expect("few peers");
-        if self.peers[index].gone {
-            return;
-        }
-        self.peers[index].gone = true;
-        let numbers: Vec<u32> = self.peers[index].talks.keys().copied().collect();
-        for number in numbers {
-            if self.peers[index].talks[&number].phase != Phase::Over {
-                self.happen(Event::Act(index, number, Act::Vanish));
-            }
-        }
-        let away = self.dice.between(500, 90_000);
-        self.after(away, Event::ComesBack(index));
-    }
-}
-
-fn presence(seat: u32, command: PresenceCommand) -> Input {
-    Input::Command(center::Input::Presence { seat: SeatId(seat), command, reply: Some(ReplyId(1)) })
 }
 
 impl World {
@@ -481,6 +440,7 @@ impl World {
         let ports = self.exchange.endpoint().ports(self.now());
         assert_eq!((ports.in_use, ports.free + ports.resting), (0, self.header.ports.len()), "ports: {ports:?}");
         assert!(self.engine.is_empty(), "legs are left in the engine");
+        assert_eq!(self.seam.open(), [], "legs without a last word");
         for peer in &self.peers {
             for talk in peer.talks.values() {
                 assert!(!talk.seen.unacknowledged, "a 2xx of {} was never acknowledged", talk.call_id);
@@ -502,8 +462,13 @@ impl World {
     fn fates_are_as_the_parties_saw(&self) {
         for ((index, number), heard) in &self.heard {
             let talk = &self.peers[*index].talks[number];
-            let Some(fate) = self.books.fate(&talk.call_id) else { continue };
             let seen = talk.seen;
+            let Some(fate) = self.books.fate(&talk.call_id) else {
+                // Refused before it was a call: full, too fast, no disk; or the INVITE never came through.
+                let fits = matches!(seen.status, Some(503) | None);
+                assert!(fits, "{} is not in the ledger, and its caller saw {seen:?}", talk.call_id);
+                continue;
+            };
             let fits = match fate {
                 Fate::Answered { seat } if heard.seat == Some(seat) => self.somebody_hung_up(talk, heard),
                 // Who offered nothing and is gone without an ACK has no stream that could be joined.
@@ -511,6 +476,7 @@ impl World {
                 // Who is answered by the seat's answer hears the seat before the ACK is through, and may leave in between.
                 _ if heard.seat.is_some() && talk.number != "12315" => false,
                 Fate::Refused { cause: Cause::NoSuchNumber } => talk.number == "99999",
+                Fate::Refused { cause: Cause::Restart } => self.draining && seen.status == Some(503),
                 Fate::Refused { cause: Cause::ModeNotServed } => talk.number == "12336",
                 Fate::AbandonedInGreeting | Fate::AbandonedInQueue | Fate::AbandonedInRing => {
                     seen.cancelled || seen.we_left
@@ -585,6 +551,9 @@ const SLOW: Day = Day { weather: Weather::SLOW, storm: false };
 const STORM: Day = Day { weather: Weather::CALM, storm: true };
 const ROUGH: Day = Day { weather: Weather::ROUGH, storm: true };
 
+/// Ticks that may come in one moment: a few legs and transactions have the same deadline.
+const MOST_IDLE_TICKS: u32 = 100;
+
 /// Calls of one world.
 const CALLS: u64 = 100;
 
@@ -604,7 +573,7 @@ fn run_days(day: Day, seeds: std::ops::Range<u64>) {
         }
     }
     eprintln!("{day:?}: {calls} calls, {inputs} inputs, {moved} moves, {fates:#?}");
-    assert!(calls >= worlds * CALLS * 9 / 10, "hardly any call is admitted");
+    assert!(calls >= worlds * CALLS * 8 / 10, "hardly any call is admitted");
     assert!(moved > 0, "no leg ever moves to another worker");
     assert!(fates.get("Answered").is_some_and(|n| *n > calls / 4), "hardly any call is answered");
 }
@@ -633,20 +602,20 @@ fn a_log_of_a_day_holds_no_proof_and_replays_exactly() {
 
 #[test]
 fn calm_days_end_as_the_model_says() {
-    run_days(CALM, 1..41);
+    run_days(CALM, 1..61);
 }
 
 #[test]
 fn messages_that_overtake_each_other_do_no_harm() {
-    run_days(SLOW, 1_001..1_031);
+    run_days(SLOW, 1_001..1_051);
 }
 
 #[test]
 fn parties_that_vanish_leave_nothing_behind() {
-    run_days(STORM, 2_001..2_031);
+    run_days(STORM, 2_001..2_051);
 }
 
 #[test]
 fn lost_and_doubled_datagrams_do_no_harm() {
-    run_days(ROUGH, 3_001..3_021);
+    run_days(ROUGH, 3_001..3_041);
 }

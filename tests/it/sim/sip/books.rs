@@ -189,7 +189,7 @@ impl Books {
         if *message.method() != Method::Invite {
             return;
         }
-        let refused_early = matches!(status, 503 | 484 | 400 | 482);
+        let refused_early = matches!(status, 503 | 484 | 400 | 482 | 401 | 403);
         let is_new = self.invites.contains(message.branch().unwrap_or_default());
         if is_new && !self.by_call_id.contains_key(message.call_id()) && !refused_early {
             self.faults.push(format!("{status} to an INVITE that the ledger does not know"));
@@ -197,6 +197,10 @@ impl Books {
         let key =
             (message.branch().unwrap_or_default().to_owned(), message.cseq_number(), message.call_id().to_owned());
         let this = (status, message.to_tag().unwrap_or_default().to_owned());
+        if status == 503 && message.header_named("Retry-After").is_none() {
+            self.faults.push("503 without Retry-After".to_owned());
+        }
+        self.look_at_reliable(message, status);
         match self.finals.get(&key) {
             Some(before) if *before != this => {
                 self.faults.push(format!("{status} after {} to one INVITE", before.0));
@@ -204,6 +208,21 @@ impl Books {
             Some(_) => {}
             None if status >= 200 => drop(self.finals.insert(key, this)),
             None => {}
+        }
+    }
+
+    /// A 2xx waits for the PRACK of a description that was sent reliably.
+    fn look_at_reliable(&mut self, message: &Message, status: u16) {
+        let call_id = message.call_id();
+        match (status, message.rseq()) {
+            (101..200, Some(rseq)) if !message.body().is_empty() => {
+                let _before = self.unconfirmed.insert(call_id.to_owned(), rseq);
+            }
+            (200..300, _) if self.unconfirmed.contains_key(call_id) => {
+                self.faults.push(format!("{status} of {call_id} though a description still waits for its PRACK"));
+            }
+            (300.., _) => drop(self.unconfirmed.remove(call_id)),
+            _ => {}
         }
     }
 

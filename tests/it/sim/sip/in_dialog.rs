@@ -60,7 +60,7 @@ impl Peer {
             Act::Bye if up => self.bye(now, number),
             Act::Vanish if talk.phase == Phase::Trying || up => talk.phase = Phase::Vanished,
             Act::Hold(on) if up => {
-                if talk.reinvite.is_none() {
+                if talk.reinvite.is_none() && talk.asked.is_none() {
                     talk.audio.direction = if on { "sendonly" } else { "sendrecv" };
                     self.reinvite(now, number);
                 } else if !on {
@@ -79,6 +79,8 @@ impl Peer {
                     draft.body("application/dtmf-relay", b"Signal=5\r\nDuration=160\r\n");
                 });
             }
+            Act::Prack => self.prack(now, number),
+            Act::AnswerReinvite => self.answer_reinvite(now, number),
             Act::Ring | Act::Answer | Act::AnswerToo | Act::Decline(_) => self.act_as_phone(now, number, act),
             Act::GiveUp | Act::Bye | Act::Vanish | Act::Hold(_) | Act::Refresh | Act::Key => {}
         }
@@ -87,7 +89,7 @@ impl Peer {
     fn refresh(&mut self, now: Mono, number: u32) {
         let talk = &self.talks[&number];
         if !talk.script.update {
-            if talk.reinvite.is_none() {
+            if talk.reinvite.is_none() && talk.asked.is_none() {
                 self.reinvite(now, number);
             }
             return;
@@ -169,8 +171,11 @@ impl Peer {
                 if branch.byes > 1 {
                     self.faults.push(format!("two BYEs in a dialog of call {}", talk.call_id));
                 }
-                branch.ok = None;
-                let other_won = talk.branches.get(1).is_some_and(|b| b.byes == 0) && !talk.seen.branch_left;
+                // Whoever insists gets the ACK of a re-INVITE after the BYE too; `over` lets the others go.
+                if talk.script.stubborn_ms.is_none() {
+                    branch.ok = None;
+                }
+                let other_won = talk.branches.get(1).is_some_and(|b| b.up && b.byes == 0) && !talk.seen.branch_left;
                 if index == 0 && other_won {
                     // The later answer was the faster one: the call goes on in its dialog.
                     talk.branches.swap(0, 1);
@@ -184,7 +189,7 @@ impl Peer {
                 self.reply(now, id, flow, message, 200);
             }
             Method::Invite => self.on_their_reinvite(now, id, flow, message, (number, index)),
-            Method::Prack => self.on_prack(now, id, flow, message, number),
+            Method::Prack => self.on_prack(now, id, flow, message, (number, index)),
             Method::Update
             | Method::Info
             | Method::Options
@@ -215,8 +220,26 @@ impl Peer {
         if talk.phase == Phase::Over {
             return self.reply(now, id, flow, message, 481);
         }
-        if talk.reinvite.is_some() || talk.branches[index].ok.is_some() {
+        if talk.reinvite.is_some() || talk.asked.is_some() || talk.branches[index].ok.is_some() {
             return self.reply(now, id, flow, message, 491);
+        }
+        talk.asked = Some((id, *flow, message.clone(), index));
+        match talk.script.stubborn_ms {
+            Some(ms) => self.then.push((ms, number, Act::AnswerReinvite)),
+            None => self.answer_reinvite(now, number),
+        }
+    }
+
+    /// Answers a re-INVITE with 200, though the other may have hung up since; not when it has hung up itself (RFC 3261 15.1.2).
+    fn answer_reinvite(&mut self, now: Mono, number: u32) {
+        let Some(talk) = self.talks.get_mut(&number) else { return };
+        let Some((id, flow, message, index)) = talk.asked.take() else { return };
+        let (flow, message) = (&flow, &message);
+        if talk.phase == Phase::Vanished {
+            return;
+        }
+        if talk.seen.we_left {
+            return self.reply(now, id, flow, message, 487);
         }
         talk.audio.version += 1;
         let tag = talk.branches[index].dialog.id().local_tag.clone();
@@ -231,16 +254,20 @@ impl Peer {
         }
     }
 
-    fn on_prack(&mut self, now: Mono, id: ServerId, flow: &Flow, message: &Message, number: u32) {
+    fn on_prack(&mut self, now: Mono, id: ServerId, flow: &Flow, message: &Message, (number, index): (u32, usize)) {
         let talk = self.talks.get_mut(&number).expect("it is there");
         let rack: Option<RAck> = message.rack();
-        let taken = talk.sender.as_mut().zip(rack).map(|(sender, rack)| sender.on_prack(now, &rack));
+        let branch = &mut talk.branches[index];
+        let taken = branch.sender.as_mut().zip(rack).map(|(sender, rack)| sender.on_prack(now, &rack));
         match taken {
             Some(Ok(_)) => {
-                let answers = std::mem::take(&mut talk.answer_due);
+                let answers = std::mem::take(&mut branch.answer_due);
+                let is_first = talk.phase == Phase::Trying;
                 self.reply(now, id, flow, message, 200);
-                if answers {
+                if answers && is_first {
                     self.answer(now, number);
+                } else if answers {
+                    self.answer_too(now, number);
                 }
             }
             Some(Err(_)) | None => self.reply(now, id, flow, message, 481),

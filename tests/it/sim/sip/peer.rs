@@ -1,7 +1,7 @@
 //! A SIP user agent of the world: a carrier's switch or a seat's phone. Built on transactions and dialogs, not on the
 //! endpoint, and obedient only to its script.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -52,8 +52,33 @@ pub(crate) struct Branch {
     pub(crate) dialog: Dialog,
     pub(crate) ok: Option<AwaitAck>,
     pub(crate) ok_server: Option<ServerId>,
-    pub(crate) ack: Option<SentAck>,
+    /// The ACKs it has sent: each 2xx that comes again gets its own.
+    pub(crate) acks: Vec<SentAck>,
     pub(crate) byes: u32,
+    /// Reliable responses of this branch of a phone.
+    pub(crate) sender: Option<ReliableSender>,
+    /// The answer waits for a PRACK.
+    pub(crate) answer_due: bool,
+    /// It has described its audio in a reliable response.
+    pub(crate) described: bool,
+    /// It has answered the INVITE.
+    pub(crate) up: bool,
+}
+
+impl Branch {
+    pub(crate) fn new(dialog: Dialog) -> Branch {
+        Branch {
+            dialog,
+            ok: None,
+            ok_server: None,
+            acks: Vec::new(),
+            byes: 0,
+            sender: None,
+            answer_due: false,
+            described: false,
+            up: false,
+        }
+    }
 }
 
 /// One call of a peer.
@@ -70,9 +95,10 @@ pub(crate) struct Talk {
     pub(crate) server: Option<(ServerId, Flow)>,
     pub(crate) branches: Vec<Branch>,
     pub(crate) received: ReliableReceiver,
-    pub(crate) sender: Option<ReliableSender>,
-    /// The answer waits for a PRACK.
-    pub(crate) answer_due: bool,
+    /// Reliable responses that wait for our PRACK, and whether it must bring the answer.
+    pub(crate) owed: VecDeque<(RAck, bool)>,
+    /// Their re-INVITE that waits for our answer, in which branch.
+    pub(crate) asked: Option<(ServerId, Flow, Message, usize)>,
     /// Offer and answer of the INVITE are exchanged.
     pub(crate) agreed: bool,
     pub(crate) reinvite: Option<ClientId>,
@@ -88,6 +114,27 @@ impl Talk {
             Phase::Over | Phase::Vanished => false,
         }
     }
+
+    /// Whether its timers run: a 2xx may outlive its call.
+    pub(crate) fn wants_time(&self) -> bool {
+        match self.phase {
+            Phase::Trying | Phase::Up | Phase::Leaving => true,
+            Phase::Over => self.branches.iter().any(|branch| branch.ok.is_some()),
+            Phase::Vanished => false,
+        }
+    }
+
+    /// The call is over: nothing is repeated any more, unless the party insists on the ACK of a re-INVITE.
+    fn let_go(&mut self) {
+        let first = self.server.as_ref().map(|_| self.invite.cseq_number());
+        for branch in &mut self.branches {
+            branch.sender = None;
+            let is_first = |ok: &AwaitAck| first.is_some_and(|cseq| ok.is_ended_by(cseq));
+            if self.script.stubborn_ms.is_none() || branch.ok.as_ref().is_some_and(is_first) {
+                branch.ok = None;
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +148,10 @@ pub(crate) enum Job {
 
 pub(crate) struct Peer {
     pub(crate) at: SocketAddr,
+    /// Where it registers next, and stands from then on.
+    pub(crate) moving_to: Option<SocketAddr>,
+    /// Where it stood before, and can still be reached; the latest is last.
+    pub(crate) left: Vec<SocketAddr>,
     pub(crate) exchange: SocketAddr,
     pub(crate) seat: Option<u32>,
     pub(crate) transactions: Transactions,
@@ -139,6 +190,8 @@ impl Peer {
         let secret = auth::Secret::Password(super::site::password(seat.unwrap_or_default()));
         Peer {
             at,
+            moving_to: None,
+            left: Vec::new(),
             exchange,
             seat,
             transactions: Transactions::new(Settings { timers: TIMERS, ..Settings::default() }),
@@ -204,15 +257,20 @@ impl Peer {
             self.tick_talk(now, number);
         }
         let talks = &self.talks;
-        self.live.retain(|number| talks[number].phase != Phase::Over && talks[number].phase != Phase::Vanished);
+        self.live.retain(|number| talks[number].wants_time());
     }
 
     fn tick_talk(&mut self, now: Mono, number: u32) {
         let Some(talk) = self.talks.get_mut(&number) else { return };
-        if talk.phase == Phase::Over || talk.phase == Phase::Vanished {
+        if !talk.wants_time() {
             return;
         }
         for branch in &mut talk.branches {
+            if let (Some(PrackDue::Resend(bytes)), Some((server, _))) =
+                (branch.sender.as_mut().map(|sender| sender.tick(now)), talk.server)
+            {
+                let _late = self.transactions.respond(now, server, bytes, &mut self.out);
+            }
             let Some(ok) = &mut branch.ok else { continue };
             match ok.tick(now) {
                 AckDue::Nothing => {}
@@ -227,17 +285,13 @@ impl Peer {
                 }
             }
         }
-        if let Some(PrackDue::Resend(bytes)) = talk.sender.as_mut().map(|sender| sender.tick(now))
-            && let Some((server, _)) = talk.server
-        {
-            let _late = self.transactions.respond(now, server, bytes, &mut self.out);
-        }
     }
 
     pub(crate) fn deadline(&mut self) -> Option<Mono> {
         let talks = self.live.iter().filter_map(|number| self.talks.get(number)).flat_map(|talk| {
             let oks = talk.branches.iter().filter_map(|b| b.ok.as_ref().map(AwaitAck::deadline));
-            oks.chain(talk.sender.as_ref().and_then(ReliableSender::deadline))
+            let senders = talk.branches.iter().filter_map(|b| b.sender.as_ref().and_then(ReliableSender::deadline));
+            oks.chain(senders)
         });
         let talks = talks.min();
         [talks, self.transactions.deadline()].into_iter().flatten().min()
@@ -285,8 +339,8 @@ impl Peer {
             server: None,
             branches: Vec::new(),
             received: ReliableReceiver::default(),
-            sender: None,
-            answer_due: false,
+            owed: VecDeque::new(),
+            asked: None,
             reinvite: None,
             proofs_given: false,
         };
@@ -349,8 +403,7 @@ impl Peer {
             && talk.phase != Phase::Vanished
         {
             talk.phase = Phase::Over;
-            talk.sender = None;
-            talk.branches.iter_mut().for_each(|b| b.ok = None);
+            talk.let_go();
         }
     }
 
@@ -410,7 +463,7 @@ impl Peer {
                 return self.faults.push("a provisional response makes no dialog".to_owned());
             };
             self.dialogs.insert(dialog.id().clone(), (number, 0));
-            talk.branches.push(Branch { dialog, ok: None, ok_server: None, ack: None, byes: 0 });
+            talk.branches.push(Branch::new(dialog));
         }
         if !message.has_token(HeaderName::Require, "100rel") {
             if talk.script.reliable == super::script::Reliable::Required {
@@ -426,6 +479,17 @@ impl Peer {
         let answers = !talk.script.offers && has_sdp(message);
         talk.agreed |= has_sdp(message);
         let rack = RAck { rseq, cseq: message.cseq_number(), method: Method::Invite };
+        talk.owed.push_back((rack, answers));
+        match talk.script.prack_ms {
+            Some(ms) => self.then.push((ms, number, Act::Prack)),
+            None => self.prack(now, number),
+        }
+    }
+
+    /// Acknowledges the reliable response that has waited longest.
+    pub(crate) fn prack(&mut self, now: Mono, number: u32) {
+        let Some(talk) = self.talks.get_mut(&number) else { return };
+        let Some((rack, answers)) = talk.owed.pop_front().filter(|_| talk.is_open()) else { return };
         let sdp = answers.then(|| talk.audio.write());
         self.request(now, (number, 0), Method::Prack, Job::Other, |draft| {
             draft.header(HeaderName::RAck, &rack);
@@ -445,7 +509,7 @@ impl Peer {
                 return self.faults.push("a 200 makes no dialog".to_owned());
             };
             self.dialogs.insert(dialog.id().clone(), (number, 0));
-            talk.branches.push(Branch { dialog, ok: None, ok_server: None, ack: None, byes: 0 });
+            talk.branches.push(Branch::new(dialog));
         } else if message.to_tag() != Some(talk.branches[0].dialog.id().remote_tag.as_ref()) {
             self.faults.push(format!("call {} is answered under another tag than it rang", talk.call_id));
         } else if talk.branches[0].dialog.confirm_by(message).is_err() {
@@ -493,14 +557,14 @@ impl Peer {
             draft.body("application/sdp", talk.audio.write().as_bytes());
         }
         let bytes = draft.finish().bytes;
-        talk.branches[index].ack = Some(SentAck::new(cseq, bytes.clone()));
+        talk.branches[index].acks.push(SentAck::new(cseq, bytes.clone()));
         self.out.push(Transmit { hop, bytes, by: By::Nobody });
     }
 
     fn repeat_ack(&mut self, number: u32, index: usize, message: &Message) {
         let hop = self.hop();
         let Some(branch) = self.talks.get(&number).and_then(|talk| talk.branches.get(index)) else { return };
-        if let Some(bytes) = branch.ack.as_ref().and_then(|ack| ack.again(message)) {
+        if let Some(bytes) = branch.acks.iter().find_map(|ack| ack.again(message)) {
             self.out.push(Transmit { hop, bytes, by: By::Nobody });
         }
     }

@@ -11,7 +11,7 @@ use yihao::types::Mono;
 
 use super::peer::{Branch, Job, Peer, Phase, Seen, Talk};
 use super::script::{Act, Reaction, Reliable, Script};
-use super::words::{Audio, allow, has_sdp, register};
+use super::words::{Audio, allow, contact, has_sdp, register};
 
 impl Peer {
     /// Registers for so many seconds; 0 takes it back.
@@ -22,11 +22,12 @@ impl Peer {
         let seat = self.seat.expect("phones register");
         self.registrations += 1;
         self.wish_s = seconds;
-        let (branch, cnonce, call_id) = (self.branch(), self.random(), format!("r-{}", self.at));
+        let (branch, cnonce, call_id) = (self.branch(), self.random(), format!("r-{}", self.host));
+        let (from, left) = (self.moving_to.unwrap_or(self.at), self.moving_to.map(|_| self.at));
         let bytes = register(
-            (seat, self.at, self.exchange),
+            (seat, from, self.exchange),
             (&call_id, self.registrations, &branch),
-            seconds,
+            (seconds, left),
             &mut self.client,
             cnonce,
         );
@@ -36,11 +37,23 @@ impl Peer {
         self.jobs.insert(client, Job::Register);
     }
 
+    /// Goes to another address of its host: from its next registration on it stands there.
+    pub(crate) fn moves(&mut self, now: Mono, seconds: u32) {
+        if !self.registering && self.registered_until > now {
+            self.moving_to = Some((self.at.ip(), self.at.port() + 1).into());
+            self.register(now, seconds);
+        }
+    }
+
     pub(crate) fn on_register_response(&mut self, now: Mono, status: u16, message: &Message) {
         self.registering = false;
         match status {
             200 => {
                 self.client.accepted();
+                if let Some(at) = self.moving_to.take() {
+                    self.left.push(std::mem::replace(&mut self.at, at));
+                    self.contact = contact(&self.seat.expect("phones register").to_string(), at);
+                }
                 self.registered_until = now + std::time::Duration::from_secs(u64::from(self.wish_s));
             }
             401 if self.client.challenged(auth::Side::Server, &message.www_authenticate()).is_ok() => {
@@ -91,10 +104,10 @@ impl Peer {
             invite: message.clone(),
             client: None,
             server: Some((id, flow)),
-            branches: vec![Branch { dialog, ok: None, ok_server: None, ack: None, byes: 0 }],
+            branches: vec![Branch::new(dialog)],
             received: ReliableReceiver::default(),
-            sender: None,
-            answer_due: false,
+            owed: std::collections::VecDeque::new(),
+            asked: None,
             agreed: false,
             reinvite: None,
             proofs_given: false,
@@ -108,8 +121,9 @@ impl Peer {
         match act {
             Act::Ring if talk.phase == Phase::Trying => self.ring(now, number),
             Act::Answer if talk.phase == Phase::Trying => {
-                if talk.sender.as_ref().is_some_and(|sender| !sender.may_answer()) {
-                    talk.answer_due = true;
+                let branch = &mut talk.branches[0];
+                if branch.sender.as_ref().is_some_and(|sender| !sender.may_answer()) {
+                    branch.answer_due = true;
                 } else {
                     self.answer(now, number);
                 }
@@ -128,43 +142,57 @@ impl Peer {
             | Act::Hold(_)
             | Act::Refresh
             | Act::Key
+            | Act::Prack
+            | Act::AnswerReinvite
             | Act::Vanish => {}
         }
     }
 
+    /// Rings, behind a forking proxy with two branches. A reliable response brings the branch's description.
     fn ring(&mut self, now: Mono, number: u32) {
+        let talk = self.talks.get_mut(&number).expect("it is there");
+        if talk.server.is_none() {
+            return;
+        }
+        if talk.script.forks {
+            let dialog = Dialog::callee(&talk.invite, &format!("s{number}b")).expect("the exchange has a Contact");
+            self.dialogs.insert(dialog.id().clone(), (number, 1));
+            talk.branches.push(Branch::new(dialog));
+        }
+        let reliable =
+            talk.script.reliable == Reliable::Supported && talk.invite.has_token(HeaderName::Supported, "100rel");
+        for index in 0..talk.branches.len() {
+            self.ring_branch(now, (number, index), reliable);
+        }
+    }
+
+    fn ring_branch(&mut self, now: Mono, (number, index): (u32, usize), reliable: bool) {
         let first = u32::try_from(self.dice.below(1 << 20)).expect("fits");
         let talk = self.talks.get_mut(&number).expect("it is there");
         let Some((server, flow)) = talk.server else { return };
-        let tag = talk.branches[0].dialog.id().local_tag.clone();
-        let reliable = talk.script.reliable == Reliable::Supported
-            && talk.invite.has_token(HeaderName::Supported, "100rel")
-            && !talk.script.forks;
+        let branch = &mut talk.branches[index];
+        let tag = branch.dialog.id().local_tag.clone();
         let mut ringing = response(&talk.invite, &flow, if reliable { 183 } else { 180 }, Some(&tag));
         ringing.header(HeaderName::Contact, &self.contact);
-        if !reliable {
-            let _late = self.transactions.respond(now, server, ringing.build(), &mut self.out);
-            if talk.script.forks {
-                let tag = format!("s{number}b");
-                let mut other = response(&talk.invite, &flow, 180, Some(&tag));
-                let bytes = other.header(HeaderName::Contact, &self.contact).build();
-                let _late = self.transactions.respond(now, server, bytes, &mut self.out);
-            }
-            return;
-        }
-        let mut sender = ReliableSender::new(Timers::default(), talk.invite.cseq_number(), first);
-        ringing.raw("Require", b"100rel").header(HeaderName::RSeq, &sender.next_rseq());
-        ringing.body("application/sdp", talk.audio.write().as_bytes());
-        let due = sender.send(now, true, ringing.build()).expect("the first has room").expect("nothing waits");
-        talk.sender = Some(sender);
-        talk.agreed = true;
-        let _late = self.transactions.respond(now, server, due, &mut self.out);
+        let bytes = if reliable {
+            let mut sender = ReliableSender::new(Timers::default(), talk.invite.cseq_number(), first);
+            ringing.raw("Require", b"100rel").header(HeaderName::RSeq, &sender.next_rseq());
+            ringing.body("application/sdp", talk.audio.write().as_bytes());
+            let due = sender.send(now, true, ringing.build()).expect("the first has room").expect("nothing waits");
+            branch.sender = Some(sender);
+            branch.described = true;
+            due
+        } else {
+            ringing.build()
+        };
+        let _late = self.transactions.respond(now, server, bytes, &mut self.out);
     }
 
+    /// A branch answers; the first one makes the call.
     pub(crate) fn answer(&mut self, now: Mono, number: u32) {
         let talk = self.talks.get_mut(&number).expect("it is there");
         talk.phase = Phase::Up;
-        talk.sender = None;
+        talk.agreed = true;
         self.accept(now, number, 0);
         let talk = &self.talks[&number];
         if talk.script.forks {
@@ -173,16 +201,15 @@ impl Peer {
         }
     }
 
-    fn answer_too(&mut self, now: Mono, number: u32) {
+    pub(crate) fn answer_too(&mut self, now: Mono, number: u32) {
         let talk = self.talks.get_mut(&number).expect("it is there");
-        if talk.branches.len() > 1 {
+        let Some(branch) = talk.branches.iter_mut().find(|branch| !branch.up) else { return };
+        if branch.sender.as_ref().is_some_and(|sender| !sender.may_answer()) {
+            branch.answer_due = true;
             return;
         }
-        let tag = format!("s{number}b");
-        let dialog = Dialog::callee(&talk.invite, &tag).expect("the exchange has a Contact");
-        self.dialogs.insert(dialog.id().clone(), (number, 1));
-        talk.branches.push(Branch { dialog, ok: None, ok_server: None, ack: None, byes: 0 });
-        self.accept(now, number, 1);
+        let index = usize::from(talk.branches[0].up);
+        self.accept(now, number, index);
     }
 
     fn accept(&mut self, now: Mono, number: u32, index: usize) {
@@ -190,10 +217,12 @@ impl Peer {
         let Some((server, flow)) = talk.server else { return };
         let branch = &mut talk.branches[index];
         branch.dialog.confirm();
+        branch.sender = None;
+        branch.up = true;
         let tag = branch.dialog.id().local_tag.clone();
         let mut answer = response(&talk.invite, &flow, 200, Some(&tag));
         answer.header(HeaderName::Contact, &self.contact).raw("Allow", allow(&talk.script).as_bytes());
-        if !talk.agreed || index > 0 {
+        if !branch.described {
             answer.body("application/sdp", talk.audio.write().as_bytes());
         }
         let bytes = answer.build();

@@ -23,6 +23,10 @@ pub(crate) enum Act {
     Refresh,
     /// Presses a key.
     Key,
+    /// Acknowledges the reliable response that has waited longest.
+    Prack,
+    /// Answers a re-INVITE at last.
+    AnswerReinvite,
     /// Is gone without a word.
     Vanish,
 }
@@ -44,6 +48,11 @@ pub(crate) struct Script {
     pub(crate) odd_codec: bool,
     /// Never acknowledges the 200.
     pub(crate) never_acks: bool,
+    /// How long it takes to acknowledge a reliable response; at once when `None`.
+    pub(crate) prack_ms: Option<u64>,
+    /// How long it thinks before it answers a re-INVITE. It does so though the other has hung up, and repeats its 2xx until
+    /// the ACK comes: such is a far end behind another exchange.
+    pub(crate) stubborn_ms: Option<u64>,
     /// Takes UPDATE.
     pub(crate) update: bool,
     /// Refreshes the session itself, every so many seconds.
@@ -85,6 +94,7 @@ impl Script {
             offers: !dice.percent(12),
             odd_codec: dice.percent(2),
             never_acks: storm && dice.percent(3),
+            prack_ms: dice.percent(30).then(|| dice.between(300, 24_000)),
             patience_ms: if dice.percent(15) { dice.between(20, 3_000) } else { dice.between(3_000, 120_000) },
             vanish_ms: (storm && dice.percent(5)).then(|| dice.between(500, 60_000)),
             ..Script::phone(dice, storm)
@@ -105,6 +115,8 @@ impl Script {
             offers: true,
             odd_codec: false,
             never_acks: false,
+            prack_ms: None,
+            stubborn_ms: dice.percent(35).then(|| dice.between(50, 4_000)),
             update: dice.percent(60),
             timer_s: dice.percent(25).then_some(90),
             patience_ms: 0,
@@ -115,7 +127,7 @@ impl Script {
             ring_ms: dice.between(5, 900),
             then_ms: dice.between(20, 13_000),
             reaction,
-            forks: dice.percent(5),
+            forks: dice.percent(7),
         }
     }
 }

@@ -146,6 +146,8 @@ pub(crate) fn header(dice: &mut Dice) -> Header {
         realm: REALM.to_owned(),
         session_expires_s: dice.pick(&[90, 90, 1_800]),
         no_response: Duration::from_secs(4),
+        max_calls_per_s: dice.pick(&[2, 200, 200]),
+        max_legs: dice.pick(&[16, 10_000, 10_000]),
         ..Config::default()
     };
     // Few pairs on the first worker, so that legs of one call land on two and one of them moves.

@@ -94,7 +94,7 @@ pub(crate) fn allow(script: &Script) -> String {
     format!("INVITE, ACK, BYE, CANCEL, PRACK, INFO, OPTIONS{update}")
 }
 
-fn proofs(proofs: &[(&'static str, AuthHeader)]) -> String {
+pub(crate) fn proofs(proofs: &[(&'static str, AuthHeader)]) -> String {
     let mut text = Vec::new();
     for (name, value) in proofs {
         text.extend_from_slice(format!("{name}: ").as_bytes());
@@ -113,11 +113,11 @@ fn finish(mut text: String, sdp: Option<&str>) -> Bytes {
     Bytes::from(text)
 }
 
-/// A REGISTER for one seat; `expires_s` 0 takes it back.
+/// A REGISTER for one seat; `expires_s` 0 takes it back. Who has moved takes back where it has `left`.
 pub(crate) fn register(
     (seat, from, to): (u32, SocketAddr, SocketAddr),
     (call_id, cseq, branch): (&str, u32, &Branch),
-    expires_s: u32,
+    (expires_s, left): (u32, Option<SocketAddr>),
     client: &mut auth::Client,
     cnonce: [u8; 8],
 ) -> Bytes {
@@ -128,6 +128,9 @@ pub(crate) fn register(
          Contact: <sip:{seat}@{from}>;expires={expires_s}\r\n",
         branch.as_str(),
     );
+    if let Some(left) = left {
+        text.push_str(&format!("Contact: <sip:{seat}@{left}>;expires=0\r\n"));
+    }
     text.push_str(&proofs(&client.authorize("REGISTER", &uri, b"", cnonce)));
     finish(text, None)
 }
