@@ -238,10 +238,10 @@ fn unknown_user_and_wrong_password_look_the_same() {
 }
 
 #[test]
-fn the_hash_of_the_stand_in_account_opens_nothing() {
+fn the_hash_of_nobody_opens_nothing() {
     let mut world = World::new();
-    let stand_in = Secret::Ha1(Credentials::from_password("", "", ""));
-    let mut phone = Client::new("9999", stand_in);
+    let nobody = Secret::Ha1(Credentials::from_password("", "", ""));
+    let mut phone = Client::new("9999", nobody);
     phone.challenged(Side::Server, &world.guard.challenge(world.now, [0; 8], false)).unwrap();
     assert_eq!(world.check(&phone.authorize("REGISTER", URI, b"body", [1; 8])), Verdict::Refused);
 }
