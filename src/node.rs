@@ -1,5 +1,6 @@
 //! The running node: everything that is started, the loop that feeds the core, and the orderly end. No policy.
 
+mod captures;
 mod clock;
 pub mod demo;
 mod effects;

@@ -107,13 +107,19 @@ impl Control {
 
     /// A stream's own port is not known here: its copies name the network's datagram socket as their source.
     fn copy_outgoing(&mut self, transmit: &Transmit) {
-        let Some(hep) = &mut self.hep else { return };
+        let Some(captures) = &mut self.captures else { return };
         let (hop, to) = (&transmit.hop, transmit.hop.remote);
         let local = |s: &&super::run::Socket| s.udp.network() == hop.network && s.udp.local().is_ipv6() == to.is_ipv6();
         let nowhere = || {
             SocketAddr::new(if to.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }, 0)
         };
         let from = self.udp.iter().find(local).map_or_else(nowhere, |s| s.udp.local());
-        hep.copy(&Seen { at: self.clock.now().wall, transport: hop.transport, from, to, message: &transmit.bytes });
+        captures.copy(&Seen {
+            at: self.clock.now().wall,
+            transport: hop.transport,
+            from,
+            to,
+            message: &transmit.bytes,
+        });
     }
 }

@@ -19,12 +19,13 @@ use crate::media::engine::{self, Engine};
 use crate::sip::endpoint;
 use crate::sip::flow::Flow;
 use crate::sip::transport::certificate::Certificate;
-use crate::sip::transport::hep::{Hep, Seen};
+use crate::sip::transport::hep::Seen;
 use crate::sip::transport::stream::{self, Inbox, Streams};
 use crate::sip::transport::udp::Udp;
 use crate::store::ledger::Ledger;
 use crate::types::{Now, ReplyId, Row, TrunkId};
 
+use super::captures::Captures;
 use super::clock::Clock;
 use super::input_log::{Entry, InputLog};
 use super::{Renewal, Signal, Watcher, metrics};
@@ -54,7 +55,7 @@ pub(super) struct Control {
     /// The log of inputs, where it is asked for.
     pub(super) inputs: Option<InputLog>,
     /// The collector of captures, where there is one.
-    pub(super) hep: Option<Hep>,
+    pub(super) captures: Option<Captures>,
     /// Kept, because looking a metric up costs more than counting it.
     pub(super) turn_time: ::metrics::Histogram,
     pub(super) ledger: Ledger,
@@ -126,8 +127,8 @@ impl Control {
         }
         for _ in 0..STREAM_BATCH {
             let Some(event) = self.inbox.try_recv() else { break };
-            if let (Some(hep), stream::Event::Message { flow, bytes }) = (&mut self.hep, &event) {
-                copy_incoming(hep, self.clock.now(), flow, bytes);
+            if let (Some(captures), stream::Event::Message { flow, bytes }) = (&mut self.captures, &event) {
+                copy_incoming(captures, self.clock.now(), flow, bytes);
             }
             self.feed(Input::Sip(from_stream(event)));
         }
@@ -157,8 +158,8 @@ impl Control {
             self.watch_disk(now);
             self.ledger.retry();
             metrics::record(&self.exchange, &self.trunk_names, self.admitted, now);
-            if let Some(hep) = &self.hep {
-                ::metrics::counter!("yihao_capture_lost_total").absolute(hep.lost());
+            if let Some(captures) = &self.captures {
+                ::metrics::counter!("yihao_capture_lost_total").absolute(captures.lost());
             }
         }
         self.turn_time.record(self.clock.now().mono.since(begin));
@@ -172,10 +173,10 @@ impl Control {
 
     fn receive(&mut self, index: usize) {
         let (clock, exchange, inputs, out) = (self.clock, &mut self.exchange, &mut self.inputs, &mut self.out);
-        let hep = &mut self.hep;
+        let captures = &mut self.captures;
         let read = self.udp[index].udp.receive(|flow, bytes| {
-            if let Some(hep) = hep {
-                copy_incoming(hep, clock.now(), &flow, bytes);
+            if let Some(captures) = captures {
+                copy_incoming(captures, clock.now(), &flow, bytes);
             }
             let bytes = Bytes::copy_from_slice(bytes);
             apply(exchange, inputs, clock.now(), Input::Sip(endpoint::Input::Message { flow, bytes }), out);
@@ -338,8 +339,8 @@ fn apply(exchange: &mut Exchange, inputs: &mut Option<InputLog>, at: Now, input:
     log.outcome(&out[before..]);
 }
 
-fn copy_incoming(hep: &mut Hep, now: Now, flow: &Flow, message: &[u8]) {
-    hep.copy(&Seen { at: now.wall, transport: flow.transport, from: flow.remote, to: flow.local, message });
+fn copy_incoming(captures: &mut Captures, now: Now, flow: &Flow, message: &[u8]) {
+    captures.copy(&Seen { at: now.wall, transport: flow.transport, from: flow.remote, to: flow.local, message });
 }
 
 fn from_stream(event: stream::Event) -> endpoint::Input {

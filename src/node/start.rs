@@ -36,6 +36,7 @@ use crate::store::{self, Store};
 use crate::types::{IdBase, MediaPort, NetworkId, Now};
 
 use super::Running;
+use super::captures::Captures;
 use super::clock::{self, Clock};
 use super::input_log::{Header, InputLog, Limits, Mask, PlanText, SeatProof};
 use super::run::{Control, Socket, WAKE};
@@ -118,7 +119,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         engine,
         exchange: Exchange::new(endpoint, center),
         inputs,
-        hep: open_hep(config)?,
+        captures: open_captures(config)?,
         turn_time: metrics::histogram!("yihao_loop_turn_seconds"),
         ledger,
         requests,
@@ -302,11 +303,13 @@ fn header(
 }
 
 /// Prepares copies of messages where the configuration names a collector.
-fn open_hep(config: &Config) -> Result<Option<Hep>> {
+fn open_captures(config: &Config) -> Result<Option<Captures>> {
     let Some(hep) = &config.hep else { return Ok(None) };
-    let made = Hep::new(hep.collector, hep.agent);
-    made.map(Some)
-        .with_context(|| format!("the collector of captures at {} cannot be reached from here", hep.collector))
+    let made = Hep::new(hep.collector, hep.agent)
+        .with_context(|| format!("the collector of captures at {} cannot be reached from here", hep.collector))?;
+    // Nobody judges a copy: without accounts every proof becomes zeros.
+    let mask = Mask::new(&config.realm, &BTreeMap::new(), &rand::random());
+    Ok(Some(Captures::new(made, mask)))
 }
 
 /// Begins the log of inputs where the configuration asks for one.

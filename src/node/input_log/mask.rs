@@ -64,7 +64,7 @@ impl Mask {
     }
 
     /// The message as it may be noted; `None` when there is nothing secret in it.
-    pub fn message(&self, bytes: &Bytes) -> Option<Bytes> {
+    pub fn message(&self, bytes: &[u8]) -> Option<Bytes> {
         let mut kept = bytes.to_vec();
         let mut credentials = Vec::new();
         let mut at = 0;
@@ -80,12 +80,15 @@ impl Mask {
             at = end;
         }
         // Last, since a proof may protect the body.
-        let message = Message::parse(bytes.clone()).ok().filter(|_| !credentials.is_empty());
+        let message = match credentials.is_empty() {
+            true => None,
+            false => Message::parse(Bytes::copy_from_slice(bytes)).ok(),
+        };
         for (from, to) in credentials {
             let value = self.proof(&bytes[from..to], message.as_ref(), &kept);
             kept[from..to].copy_from_slice(&value);
         }
-        (kept != bytes[..]).then(|| kept.into())
+        (kept != bytes).then(|| kept.into())
     }
 
     /// `kept` is the message as far as it is masked; its body stands where the other's does.
