@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
-# Runs each fuzz target for SECONDS_EACH (default 60) seconds, starting from its corpus. Needs cargo-fuzz
-# (`cargo install cargo-fuzz`) and a compiler that takes sanitizer flags: a nightly, or RUSTC_BOOTSTRAP=1 with a stable one.
+# Runs each fuzz target (or those named) for SECONDS_EACH (default 60) seconds, from its corpus. Needs cargo-fuzz
+# (`cargo install cargo-fuzz`) and a nightly compiler. What is found lies in target/fuzz; what is worth keeping is put into
+# tests/fuzz/corpus by hand, small.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 command -v cargo-fuzz >/dev/null || {
-	echo "cargo-fuzz is missing: cargo install cargo-fuzz" >&2
+	echo "cargo-fuzz is missing: cargo install cargo-fuzz --locked" >&2
 	exit 1
 }
-for target in tests/fuzz/fuzz_targets/*.rs; do
-	name=$(basename "$target" .rs)
+work="${CARGO_TARGET_DIR:-$PWD/target}/fuzz"
+names=("$@")
+[ ${#names[@]} -gt 0 ] || names=($(basename -s .rs tests/fuzz/fuzz_targets/*.rs))
+for name in "${names[@]}"; do
 	echo "== $name"
-	cargo fuzz run --fuzz-dir tests/fuzz "$name" -- -max_total_time="${SECONDS_EACH:-60}"
+	mkdir -p "$work/corpus/$name"
+	cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir "$work" "$name" "$work/corpus/$name" "tests/fuzz/corpus/$name" -- \
+		-max_total_time="${SECONDS_EACH:-60}" -timeout=20 -max_len=8192 -artifact_prefix="$work/failed-$name-"
 done

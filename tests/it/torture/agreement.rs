@@ -2,6 +2,7 @@
 
 use crate::corpora::{framing, lexer, sdp};
 use proptest::prelude::*;
+use yihao::sip::message::Message;
 
 use super::all;
 
@@ -58,4 +59,12 @@ proptest! {
         framing::run(&bytes);
         sdp::run(&bytes);
     }
+}
+
+#[test]
+fn the_second_opinion_is_heard_on_many_messages() {
+    let messages = || all().filter_map(|torture| Message::parse(torture.bytes()).ok());
+    let requests = messages().filter(Message::is_request).count();
+    let heard = messages().filter(|message| lexer::second_opinion(message).is_some()).count();
+    assert!(heard * 3 > requests, "rsip reads {heard} of {requests} requests: it says nothing of the others");
 }
