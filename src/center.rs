@@ -8,12 +8,14 @@ mod answer;
 mod arrive;
 mod check;
 mod end;
+mod familiar;
 mod hold;
 mod io;
 mod live;
 mod look;
 mod memory;
 mod offer;
+mod overflow;
 mod presence;
 mod renew;
 mod tick;
@@ -35,6 +37,7 @@ use crate::types::{
     CallEvent, CallId, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, Mono, Now, OfferId, QueueId, ReplyId, Row,
     RunId, SeatId, TrunkId,
 };
+use familiar::Familiar;
 use live::Live;
 use memory::Memory;
 use timers::Timers;
@@ -96,6 +99,15 @@ pub struct Center {
     /// Queues by name. Their ids here are our own: an index of one plan means another queue in the next.
     queue_ids: BTreeMap<String, QueueId>,
     trunks: BTreeMap<TrunkId, bool>,
+    /// Mean time of a talk with its wrap-up, by queue.
+    handling: BTreeMap<QueueId, Duration>,
+    familiar: Familiar,
+    /// Calls that came back from an offer with this input: a rule may send them on.
+    returned: Vec<CallId>,
+    /// A seat has signed out since queues were last asked whether anybody is left.
+    somebody_left: bool,
+    /// The day of the counters.
+    day: i64,
     timers: Timers,
     memory: Memory,
 }
@@ -116,16 +128,23 @@ impl Center {
             acd: Acd::default(),
             queue_ids: BTreeMap::new(),
             trunks: BTreeMap::new(),
+            handling: BTreeMap::new(),
+            familiar: Familiar::default(),
+            returned: Vec::new(),
+            somebody_left: false,
+            day: 0,
             timers: Timers::default(),
             memory,
         };
-        center.adopt(plan, Mono::default());
+        // Nobody watches yet.
+        center.adopt(plan, &mut Out { now: Now::default(), effects: &mut Vec::new() });
         center
     }
 
     /// Applies one input and appends what must be done to `effects`, in order.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
         let out = &mut Out { now, effects };
+        self.turn_the_day(out);
         match input {
             Input::Leg { leg, event } => self.on_leg(leg, event, out),
             Input::PromptEnded { leg, run } => self.on_prompt_ended(leg, run, out),
@@ -133,12 +152,25 @@ impl Center {
             Input::RecordingFailed { call, why } => self.on_recording_failed(call, why, out),
             Input::Reachable { seat, reachable } => self.on_reachable(seat, reachable, out),
             Input::TrunkHealth { trunk, up } => self.on_trunk_health(trunk, up),
-            Input::Presence { seat, command, reply } => self.on_presence(seat, command, reply, out),
-            Input::SignIn { reply, .. }
-            | Input::WrapUp { reply, .. }
-            | Input::Talk { reply, .. }
-            | Input::DialOut { reply, .. }
-            | Input::Surge { reply, .. } => out.reply(reply, Err(Refusal::NotServed)),
+            Input::Presence { seat, command, reply } => {
+                let done = self.command_presence(seat, &command, out);
+                out.reply(reply, done);
+            }
+            Input::SignIn { seat, agent, take_over, reply } => {
+                let done = self.sign_in(seat, agent, take_over, out);
+                out.reply(reply, done);
+            }
+            Input::WrapUp { seat, command, reply } => {
+                let done = self.wrap_up_command(seat, command, out);
+                out.reply(reply, done);
+            }
+            Input::Talk { seat, command, reply } => {
+                let done = self.talk_command(seat, command, out);
+                out.reply(reply, done);
+            }
+            Input::DialOut { reply, .. } | Input::Surge { reply, .. } => {
+                out.reply(reply, Err(Refusal::NotServed));
+            }
             Input::CallerLists { .. } | Input::Audit => {}
             Input::Look { reply } => self.on_look(reply, out),
             Input::Plan { plan } => self.on_plan(plan, out),
@@ -162,7 +194,18 @@ impl Center {
 
     /// When [`Input::Tick`] is due next. Ticks that come early or late do no harm.
     pub fn deadline(&self) -> Option<Mono> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.acd.deadline()).min()
+    }
+
+    /// A new day: the counters of seats that wait begin anew.
+    fn turn_the_day(&mut self, out: &mut Out<'_>) {
+        let day = self.plan.day(out.now.wall);
+        if std::mem::replace(&mut self.day, day) != day {
+            let seats: Vec<SeatId> = self.seats.keys().copied().collect();
+            for seat in seats {
+                self.settle(seat, out);
+            }
+        }
     }
 
     /// How many calls live. A drain is over when none does.

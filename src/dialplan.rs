@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::types::{LineNumber, PromptName, QueueId, SeatId, TlsMedia, TrunkId, Wall};
+use crate::types::{
+    Agent, AgentId, Choice, Level, LineNumber, OverflowWhy, PromptName, QueueId, SeatId, TlsMedia, TrunkId, Wall, Word,
+};
 
 pub mod feature;
 pub mod file;
@@ -24,6 +26,8 @@ pub struct Plan {
     pub deployment: String,
     /// Name of its time zone, in which dates and hours were resolved: `Asia/Shanghai`.
     pub zone: String,
+    /// Seconds from UTC to the zone's clock, for the days of counters. Chinese clocks have had one offset since 1991.
+    pub offset_s: i32,
     /// Lines by number.
     pub lines: BTreeMap<LineNumber, Line>,
     /// Other ways in which a carrier writes a line's number ("08162250857"), each whole, to the number itself.
@@ -38,6 +42,38 @@ pub struct Plan {
     pub queues: Vec<Queue>,
     /// Seats by number.
     pub seats: BTreeMap<SeatId, Seat>,
+    /// Persons whom a seat's phone signs in, by number. Whoever signs in through the API is known to the accounts instead.
+    pub agents: BTreeMap<AgentId, PlannedAgent>,
+    /// What agents may choose from and how long a break lasts.
+    pub desk: Desk,
+}
+
+/// Rules for agents that hold at every seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desk {
+    /// Reasons for being not ready, as they are shown.
+    pub reasons: Vec<Word>,
+    /// Result codes of calls, as they are shown.
+    pub results: Vec<Word>,
+    /// Longest break in milliseconds (default 900,000); then the team lead is told.
+    pub break_ms: u32,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self { reasons: Vec::new(), results: Vec::new(), break_ms: 900_000 }
+    }
+}
+
+/// A person who always works at one seat and signs in by its phone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedAgent {
+    /// Number, skills and queues.
+    pub agent: Agent,
+    /// Name for displays.
+    pub name: String,
+    /// The seat.
+    pub seat: SeatId,
 }
 
 /// One number that citizens dial, with its dated phases.
@@ -117,6 +153,95 @@ pub struct Queue {
     pub max_waiting: u32,
     /// Wrap-up after a talk, milliseconds (default 30,000; cap 120,000).
     pub wrap_up_ms: u32,
+    /// What one wish for more time adds to a wrap-up, milliseconds (default 30,000).
+    pub wrap_up_more_ms: u32,
+    /// Longest wrap-up with all extensions, and with a result that does not come, milliseconds (default 120,000).
+    pub wrap_up_most_ms: u32,
+    /// Whether a wrap-up ends only with a result code, or at its longest.
+    pub result: bool,
+    /// Lowest level of the skill at first.
+    pub level: Level,
+    /// How a seat is chosen among those of the best level.
+    pub choice: Choice,
+    /// Most seats that `ring_all` rings for one call (default 5).
+    pub ring_most: u32,
+    /// A waiting call's priority rises one step each time it has waited so long, milliseconds; `None`: never.
+    pub age_ms: Option<u32>,
+    /// Who may serve after which waiting; in order of time, each adds to those before.
+    pub widen: Vec<Widen>,
+    /// When a call goes to another queue instead; the first that holds counts.
+    pub overflow: Vec<Overflow>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            skill: String::new(),
+            music: PromptName::new("music/waiting"),
+            ring_ms: 15_000,
+            max_wait_ms: None,
+            overflow_prompt: PromptName::new("overflow"),
+            max_waiting: 1_000,
+            wrap_up_ms: 30_000,
+            wrap_up_more_ms: 30_000,
+            wrap_up_most_ms: 120_000,
+            result: false,
+            level: Level::LOWEST,
+            choice: Choice::LongestIdle,
+            ring_most: 5,
+            age_ms: None,
+            widen: Vec::new(),
+            overflow: Vec::new(),
+        }
+    }
+}
+
+/// One step of widening: more seats may serve a call that has waited in its queue for so long.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Widen {
+    /// Waiting in this queue, milliseconds.
+    pub after_ms: u32,
+    /// Lowest level of the queue's own skill from then on.
+    pub level: Option<Level>,
+    /// Seats with one of these skills, at any level.
+    pub skills: Vec<String>,
+    /// Seats that serve one of these queues.
+    pub queues: Vec<QueueId>,
+}
+
+/// A rule by which a call leaves its queue for another one, where it keeps its place in the order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// When.
+    pub when: OverflowWhen,
+    /// Where to.
+    pub to: QueueId,
+}
+
+/// When a rule of overflow holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverflowWhen {
+    /// The call has waited in this queue so many milliseconds.
+    Waited(u32),
+    /// So many wait already when the call comes.
+    Waiting(u32),
+    /// The expected wait is at least so many milliseconds when the call comes.
+    Expected(u32),
+    /// No seat that serves the queue is signed in, when the call comes or later.
+    NoSeats,
+}
+
+impl OverflowWhen {
+    /// Its word in records.
+    pub fn why(self) -> OverflowWhy {
+        match self {
+            OverflowWhen::Waited(_) => OverflowWhy::Waited,
+            OverflowWhen::Waiting(_) => OverflowWhy::Full,
+            OverflowWhen::Expected(_) => OverflowWhy::Expected,
+            OverflowWhen::NoSeats => OverflowWhy::NoSeats,
+        }
+    }
 }
 
 /// A seat of the plan.
@@ -126,8 +251,8 @@ pub struct Seat {
     pub id: SeatId,
     /// Name for displays.
     pub name: String,
-    /// Skills it has, in the plan's words.
-    pub skills: Vec<String>,
+    /// Skills it lends to whoever signs in by its phone and is not in the plan, in the plan's words.
+    pub skills: Vec<(String, Level)>,
     /// Fixed contact (SIP URI) for phones that do not register.
     pub contact: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! A seat: what its agent chose ([`Presence`]), whether its phone can be reached, and what we do with it ([`Work`]).
+//! A seat: who sits there, what this person chose ([`Presence`]), whether the phone can be reached, and what we do with it
+//! ([`Work`]).
 //!
 //! The three are apart: a registration never makes a seat ready, and a call in progress survives a change of presence.
 //! Knows neither calls nor queues, only their ids.
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{CallId, LegId, Mono, OfferId, Word};
+use crate::types::{Agent, AgentId, CallId, LegId, Mono, OfferId, Word};
 
 /// Offers that came to nothing at the phone (busy, silent, unreachable) one after the other before the seat is set not
 /// ready. A phone that is broken must not cost every caller one ring time.
@@ -72,7 +73,7 @@ pub enum Work {
         /// The seat's leg.
         leg: LegId,
     },
-    /// The phone is in a call that it began itself (a feature code).
+    /// The phone is in a call outside of the queues: one that it began itself, or one from another seat.
     OwnCall {
         /// The call.
         call: CallId,
@@ -94,10 +95,7 @@ pub enum Work {
         until: Mono,
     },
     /// The agent finishes the notes of the last call.
-    WrapUp {
-        /// Until when.
-        until: Mono,
-    },
+    WrapUp(Notes),
 }
 
 /// What a seat does when its leg is gone.
@@ -107,8 +105,36 @@ pub enum Then {
     Idle,
     /// It rests.
     Rest(Duration),
-    /// It wraps up; zero means no wrap-up.
-    WrapUp(Duration),
+    /// It wraps up; no time and no result asked for means no wrap-up.
+    WrapUp(WrapUpRule),
+}
+
+/// How long a wrap-up lasts, by the queue of the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WrapUpRule {
+    /// Ordinarily.
+    pub time: Duration,
+    /// What one wish for more adds.
+    pub more: Duration,
+    /// At most, whatever is asked for or missing.
+    pub most: Duration,
+    /// Whether it ends only with a result, or at its longest.
+    pub result: bool,
+}
+
+/// A wrap-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notes {
+    /// Of which call.
+    pub call: CallId,
+    /// It ends then.
+    pub until: Mono,
+    /// And never later than this.
+    pub at_most: Mono,
+    /// What one wish for more adds.
+    more: Duration,
+    /// The result is asked for and has not been given.
+    pub result_missing: bool,
 }
 
 /// Why a wish of the agent is not granted.
@@ -120,28 +146,95 @@ pub enum PresenceError {
     /// The phone has no contact.
     #[error("the seat's phone is not registered")]
     PhoneUnreachable,
+    /// The wrap-up may not end without a result.
+    #[error("the result of the call is missing")]
+    ResultMissing,
+    /// There is no wrap-up.
+    #[error("the seat is not in wrap-up")]
+    NotInWrapUp,
+    /// The wrap-up is as long as it may be.
+    #[error("the wrap-up cannot be extended further")]
+    NoMoreTime,
 }
 
 /// One working position.
 #[derive(Debug)]
 pub struct Seat {
+    /// Who is signed in; `None` while nobody is, or nobody in particular.
+    agent: Option<Agent>,
     presence: Presence,
+    presence_since: Mono,
+    /// What counts after the call that goes on.
+    next: Option<Presence>,
+    /// The team lead has been told that the break is over.
+    break_told: bool,
+    longest_break: Duration,
     reachable: bool,
     work: Work,
     /// Since when it could take a call, as far as agent and work go. A phone that registers anew keeps its place.
     free_since: Mono,
     strikes: u8,
+    /// The last call whose result was given.
+    noted: Option<CallId>,
+    /// The presence has changed and nobody was told.
+    news: bool,
+    /// The day and how many calls of queues were answered on it.
+    today: (i64, u32),
 }
 
 impl Seat {
     /// A seat at which nobody has signed in.
     pub fn new(now: Mono, reachable: bool) -> Self {
-        Self { presence: Presence::SignedOut, reachable, work: Work::Idle, free_since: now, strikes: 0 }
+        Self {
+            agent: None,
+            presence: Presence::SignedOut,
+            presence_since: now,
+            next: None,
+            break_told: false,
+            longest_break: Duration::MAX,
+            reachable,
+            work: Work::Idle,
+            free_since: now,
+            strikes: 0,
+            noted: None,
+            news: false,
+            today: (0, 0),
+        }
+    }
+
+    /// Who is signed in, as a person.
+    pub fn agent(&self) -> Option<&Agent> {
+        self.agent.as_ref()
+    }
+
+    /// The number of the person who is signed in.
+    pub fn agent_id(&self) -> Option<AgentId> {
+        self.agent.as_ref().map(|agent| agent.id)
     }
 
     /// What the agent chose.
     pub fn presence(&self) -> &Presence {
         &self.presence
+    }
+
+    /// Since when.
+    pub fn presence_since(&self) -> Mono {
+        self.presence_since
+    }
+
+    /// Whether the presence has changed since this was asked last.
+    pub fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
+    }
+
+    /// What will count after the call that goes on.
+    pub fn next(&self) -> Option<&Presence> {
+        self.next.as_ref()
+    }
+
+    /// Whether somebody works here.
+    pub fn is_signed_in(&self) -> bool {
+        self.presence != Presence::SignedOut
     }
 
     /// Whether the phone has at least one contact.
@@ -154,9 +247,24 @@ impl Seat {
         self.work
     }
 
+    /// Whether it takes calls, now or after the one it has.
+    pub fn is_serving(&self) -> bool {
+        self.presence == Presence::Ready && self.reachable
+    }
+
     /// Since when it waits for a call, if it may get one now.
     pub fn available_since(&self) -> Option<Mono> {
-        (self.presence == Presence::Ready && self.reachable && self.work == Work::Idle).then_some(self.free_since)
+        (self.is_serving() && self.work == Work::Idle).then_some(self.free_since)
+    }
+
+    /// Whether the break has lasted longer than it may.
+    pub fn is_break_over(&self) -> bool {
+        self.break_told
+    }
+
+    /// Calls of queues that were answered on this day.
+    pub fn calls_on(&self, day: i64) -> u32 {
+        if self.today.0 == day { self.today.1 } else { 0 }
     }
 
     /// The offer that is open on it.
@@ -168,7 +276,7 @@ impl Seat {
             | Work::OwnCall { .. }
             | Work::Leaving { .. }
             | Work::Resting { .. }
-            | Work::WrapUp { .. } => None,
+            | Work::WrapUp(_) => None,
         }
     }
 
@@ -179,71 +287,149 @@ impl Seat {
             Work::Talking { call, leg } | Work::OwnCall { call, leg } | Work::Leaving { call, leg, .. } => {
                 Some((call, leg))
             }
-            Work::Idle | Work::Resting { .. } | Work::WrapUp { .. } => None,
+            Work::Idle | Work::Resting { .. } | Work::WrapUp(_) => None,
+        }
+    }
+
+    /// The call about which the agent may give a result now: the one that goes on or is written up.
+    pub fn call_of_notes(&self) -> Option<CallId> {
+        match self.work {
+            Work::Talking { call, .. } | Work::Leaving { call, then: Then::WrapUp(_), .. } => Some(call),
+            Work::WrapUp(notes) => Some(notes.call),
+            Work::Idle
+            | Work::Offered(_)
+            | Work::Ringing(_)
+            | Work::OwnCall { .. }
+            | Work::Leaving { then: Then::Idle | Then::Rest(_), .. }
+            | Work::Resting { .. } => None,
         }
     }
 
     /// When [`Seat::tick`] has something to do.
     pub fn deadline(&self) -> Option<Mono> {
-        match self.work {
-            Work::Resting { until } | Work::WrapUp { until } => Some(until),
+        let work = match self.work {
+            Work::Resting { until } => Some(until),
+            Work::WrapUp(notes) => Some(notes.until),
             Work::Idle
             | Work::Offered(_)
             | Work::Ringing(_)
             | Work::Talking { .. }
             | Work::OwnCall { .. }
             | Work::Leaving { .. } => None,
-        }
+        };
+        work.into_iter().chain(self.break_ends()).min()
+    }
+
+    fn break_ends(&self) -> Option<Mono> {
+        let counts = self.presence == Presence::Break && !self.break_told;
+        counts.then(|| self.presence_since + self.longest_break)
     }
 
     // The agent.
 
-    /// The agent signs in and is not ready yet. Signing in twice changes nothing.
-    pub fn sign_in(&mut self) {
+    /// How long a break may last.
+    pub fn set_longest_break(&mut self, longest: Duration) {
+        self.longest_break = longest;
+    }
+
+    /// Somebody signs in and is not ready yet. The same person again brings new skills, and nothing else changes.
+    pub fn sign_in(&mut self, now: Mono, agent: Option<Agent>) {
+        self.agent = agent;
         if self.presence == Presence::SignedOut {
-            self.presence = Presence::NotReady(WhyNotReady::Chosen);
+            self.enter(now, Presence::NotReady(WhyNotReady::Chosen));
+        }
+        if self.next == Some(Presence::SignedOut) {
+            self.next = None;
         }
     }
 
-    /// The agent takes calls; a wrap-up or a rest ends with it.
+    /// The agent chooses. In a call and in wrap-up the choice counts afterwards; ready ends a wrap-up or a rest.
     ///
     /// # Errors
-    /// [`PresenceError`] when nobody is signed in or the phone cannot be reached.
-    pub fn ready(&mut self, now: Mono) -> Result<(), PresenceError> {
-        if self.presence == Presence::SignedOut {
-            return Err(PresenceError::NotSignedIn);
+    /// [`PresenceError`] when nobody is signed in, the phone cannot be reached, or a result is missing.
+    pub fn choose(&mut self, now: Mono, presence: Presence) -> Result<(), PresenceError> {
+        let leaves = presence == Presence::SignedOut;
+        if !self.is_signed_in() {
+            return if leaves { Ok(()) } else { Err(PresenceError::NotSignedIn) };
         }
-        if !self.reachable {
+        let ready = presence == Presence::Ready;
+        if ready && !self.reachable {
             return Err(PresenceError::PhoneUnreachable);
         }
-        if matches!(self.work, Work::WrapUp { .. } | Work::Resting { .. }) {
-            self.become_idle(now);
+        match self.work {
+            Work::Talking { .. } | Work::OwnCall { .. } | Work::Leaving { then: Then::WrapUp(_), .. } => {
+                self.next = (presence != self.presence).then_some(presence);
+                return Ok(());
+            }
+            Work::WrapUp(notes) if ready && notes.result_missing => return Err(PresenceError::ResultMissing),
+            Work::WrapUp(notes) if !ready && (!leaves || notes.result_missing) => {
+                self.next = (presence != self.presence).then_some(presence);
+                return Ok(());
+            }
+            Work::WrapUp(_) | Work::Resting { .. } if ready || leaves => {
+                self.next = None;
+                self.become_idle(now);
+            }
+            Work::WrapUp(_)
+            | Work::Resting { .. }
+            | Work::Idle
+            | Work::Offered(_)
+            | Work::Ringing(_)
+            | Work::Leaving { then: Then::Idle | Then::Rest(_), .. } => {}
         }
-        if self.presence != Presence::Ready {
-            self.presence = Presence::Ready;
-            self.free_since = now;
-            self.strikes = 0;
-        }
+        self.enter(now, presence);
         Ok(())
     }
 
-    /// No calls from now on; one in progress goes on.
+    /// We set an agent not ready who did not answer or declined. A seat that takes no calls anyway keeps its reason.
+    pub fn blame(&mut self, now: Mono, why: WhyNotReady) {
+        if self.presence == Presence::Ready {
+            self.enter(now, Presence::NotReady(why));
+        }
+    }
+
+    /// More time for the notes.
     ///
     /// # Errors
-    /// [`PresenceError::NotSignedIn`] when nobody is signed in.
-    pub fn not_ready(&mut self, why: WhyNotReady) -> Result<(), PresenceError> {
-        if self.presence == Presence::SignedOut {
-            return Err(PresenceError::NotSignedIn);
+    /// [`PresenceError`] when there is no wrap-up, or it is as long as it may be.
+    pub fn extend(&mut self) -> Result<(), PresenceError> {
+        let Work::WrapUp(notes) = &mut self.work else { return Err(PresenceError::NotInWrapUp) };
+        let until = (notes.until + notes.more).min(notes.at_most);
+        if until <= notes.until {
+            return Err(PresenceError::NoMoreTime);
         }
-        self.presence = Presence::NotReady(why);
+        notes.until = until;
         Ok(())
     }
 
-    /// The agent leaves; a call in progress goes on, a wrap-up ends.
-    pub fn sign_out(&mut self, now: Mono) {
-        self.presence = Presence::SignedOut;
-        if matches!(self.work, Work::WrapUp { .. } | Work::Resting { .. }) {
-            self.become_idle(now);
+    /// The agent says what the call led to; gives the call.
+    pub fn note_result(&mut self) -> Option<CallId> {
+        let call = self.call_of_notes()?;
+        self.noted = Some(call);
+        if let Work::WrapUp(notes) = &mut self.work {
+            notes.result_missing = false;
+        }
+        Some(call)
+    }
+
+    /// The notes are finished.
+    ///
+    /// # Errors
+    /// [`PresenceError`] when there is no wrap-up, or the result is missing.
+    pub fn finish(&mut self, now: Mono) -> Result<(), PresenceError> {
+        match self.work {
+            Work::WrapUp(notes) if notes.result_missing => Err(PresenceError::ResultMissing),
+            Work::WrapUp(_) => {
+                self.become_idle(now);
+                Ok(())
+            }
+            Work::Idle
+            | Work::Offered(_)
+            | Work::Ringing(_)
+            | Work::Talking { .. }
+            | Work::OwnCall { .. }
+            | Work::Leaving { .. }
+            | Work::Resting { .. } => Err(PresenceError::NotInWrapUp),
         }
     }
 
@@ -277,25 +463,26 @@ impl Seat {
             | Work::OwnCall { .. }
             | Work::Leaving { .. }
             | Work::Resting { .. }
-            | Work::WrapUp { .. } => false,
+            | Work::WrapUp(_) => false,
         }
     }
 
-    /// The agent answered the open offer.
+    /// The agent answered the open offer on this day.
     ///
     /// # Panics
     /// When another offer than `offer` is open: the fencing number guards against it.
-    pub fn talk(&mut self, offer: OfferId) {
+    pub fn talk(&mut self, offer: OfferId, day: i64) {
         let lease = self.lease().expect("only a seat with an open offer answers");
         assert_eq!(lease.offer, offer, "answered an offer that is not open");
         self.strikes = 0;
+        self.today = (day, self.calls_on(day) + 1);
         self.work = Work::Talking { call: lease.call, leg: lease.leg };
     }
 
-    /// The phone began a call itself. A seat that is busy already stays with its first call.
+    /// The phone is in a call outside of the queues. A seat that is busy already stays with its first call.
     pub fn own_call(&mut self, call: CallId, leg: LegId) -> bool {
         match self.work {
-            Work::Idle | Work::Resting { .. } | Work::WrapUp { .. } => {
+            Work::Idle | Work::Resting { .. } | Work::WrapUp(_) => {
                 self.work = Work::OwnCall { call, leg };
                 true
             }
@@ -316,35 +503,84 @@ impl Seat {
 
     /// The seat's leg is gone. `then` counts unless we hung up and decided before.
     pub fn left(&mut self, now: Mono, then: Then) {
+        let call = self.busy_with().map(|(call, _)| call);
         let then = if let Work::Leaving { then, .. } = self.work { then } else { then };
-        self.work = match then {
-            Then::Rest(time) => Work::Resting { until: now + time },
-            Then::WrapUp(time) if !time.is_zero() && self.presence != Presence::SignedOut => {
-                Work::WrapUp { until: now + time }
+        match (then, call) {
+            (Then::Rest(time), _) => self.work = Work::Resting { until: now + time },
+            (Then::WrapUp(rule), Some(call)) if self.wraps_up(rule, call) => {
+                let at_most = now + rule.most.max(rule.time);
+                let result_missing = rule.result && self.noted != Some(call);
+                let until = now + rule.time;
+                self.work = Work::WrapUp(Notes { call, until, at_most, more: rule.more, result_missing });
             }
-            Then::Idle | Then::WrapUp(_) => return self.become_idle(now),
-        };
+            (Then::Idle | Then::WrapUp(_), _) => self.become_idle(now),
+        }
     }
 
-    /// Ends a wrap-up or a rest whose time is over.
-    pub fn tick(&mut self, now: Mono) {
-        if self.deadline().is_some_and(|at| at <= now) {
-            self.become_idle(now);
+    /// Whoever has signed out meanwhile has no notes to write, unless a result is asked for.
+    fn wraps_up(&self, rule: WrapUpRule, call: CallId) -> bool {
+        let result_missing = rule.result && self.noted != Some(call);
+        let leaves = !self.is_signed_in() || self.next == Some(Presence::SignedOut);
+        result_missing || (!leaves && !rule.time.is_zero())
+    }
+
+    /// Ends a wrap-up or a rest whose time is over. `true` when the break has just become too long.
+    pub fn tick(&mut self, now: Mono) -> bool {
+        match &mut self.work {
+            Work::Resting { until } if *until <= now => self.become_idle(now),
+            Work::WrapUp(notes) if notes.until <= now => {
+                if notes.result_missing && notes.until < notes.at_most {
+                    notes.until = notes.at_most;
+                } else {
+                    self.become_idle(now);
+                }
+            }
+            Work::Resting { .. }
+            | Work::WrapUp(_)
+            | Work::Idle
+            | Work::Offered(_)
+            | Work::Ringing(_)
+            | Work::Talking { .. }
+            | Work::OwnCall { .. }
+            | Work::Leaving { .. } => {}
         }
+        let over = self.break_ends().is_some_and(|at| at <= now);
+        self.break_told |= over;
+        over
     }
 
     /// Counts one offer that failed at the phone; too many in a row set the seat not ready.
-    pub fn strike(&mut self) {
+    pub fn strike(&mut self, now: Mono) {
         self.strikes += 1;
-        if self.strikes >= MOST_STRIKES && self.presence == Presence::Ready {
-            self.presence = Presence::NotReady(WhyNotReady::PhoneFails);
+        if self.strikes >= MOST_STRIKES {
+            self.strikes = 0;
+            self.blame(now, WhyNotReady::PhoneFails);
+        }
+    }
+
+    fn enter(&mut self, now: Mono, presence: Presence) {
+        if self.presence == presence {
+            return;
+        }
+        if presence == Presence::SignedOut {
+            self.agent = None;
+        }
+        if presence == Presence::Ready {
+            self.free_since = now;
             self.strikes = 0;
         }
+        self.presence = presence;
+        self.news = true;
+        self.presence_since = now;
+        self.break_told = false;
     }
 
     fn become_idle(&mut self, now: Mono) {
         self.work = Work::Idle;
         self.free_since = now;
+        if let Some(next) = self.next.take() {
+            self.enter(now, next);
+        }
     }
 }
 
@@ -360,8 +596,20 @@ mod tests {
 
     fn ready_seat() -> Seat {
         let mut seat = Seat::new(T0, true);
-        seat.sign_in();
-        seat.ready(T0).unwrap();
+        seat.sign_in(T0, None);
+        seat.choose(T0, Presence::Ready).unwrap();
+        seat
+    }
+
+    fn rule(seconds: u64) -> WrapUpRule {
+        WrapUpRule { time: s(seconds), more: s(20), most: s(50), result: false }
+    }
+
+    fn talked(then: WrapUpRule) -> Seat {
+        let mut seat = ready_seat();
+        seat.offer(lease(1));
+        seat.talk(OfferId(1), 7);
+        seat.left(T0, Then::WrapUp(then));
         seat
     }
 
@@ -374,16 +622,16 @@ mod tests {
         let mut seat = Seat::new(T0, false);
         seat.set_reachable(true);
         assert_eq!(seat.available_since(), None);
-        assert_eq!(seat.ready(T0), Err(PresenceError::NotSignedIn));
-        seat.sign_in();
+        assert_eq!(seat.choose(T0, Presence::Ready), Err(PresenceError::NotSignedIn));
+        seat.sign_in(T0, None);
         assert_eq!(seat.available_since(), None, "signed in is not ready");
     }
 
     #[test]
     fn ready_without_a_phone_is_refused() {
         let mut seat = Seat::new(T0, false);
-        seat.sign_in();
-        assert_eq!(seat.ready(T0), Err(PresenceError::PhoneUnreachable));
+        seat.sign_in(T0, None);
+        assert_eq!(seat.choose(T0, Presence::Ready), Err(PresenceError::PhoneUnreachable));
     }
 
     #[test]
@@ -398,10 +646,10 @@ mod tests {
     #[test]
     fn who_comes_back_from_a_break_is_last_in_the_order() {
         let mut seat = ready_seat();
-        seat.not_ready(WhyNotReady::Chosen).unwrap();
-        seat.ready(T0 + s(60)).unwrap();
+        seat.choose(T0, Presence::NotReady(WhyNotReady::Chosen)).unwrap();
+        seat.choose(T0 + s(60), Presence::Ready).unwrap();
         assert_eq!(seat.available_since(), Some(T0 + s(60)));
-        seat.ready(T0 + s(90)).unwrap();
+        seat.choose(T0 + s(90), Presence::Ready).unwrap();
         assert_eq!(seat.available_since(), Some(T0 + s(60)), "ready twice costs nothing");
     }
 
@@ -422,8 +670,8 @@ mod tests {
     fn wrap_up_lasts_its_time_or_until_the_agent_is_ready() {
         let mut seat = ready_seat();
         seat.offer(lease(1));
-        seat.talk(OfferId(1));
-        seat.left(T0 + s(60), Then::WrapUp(s(30)));
+        seat.talk(OfferId(1), 0);
+        seat.left(T0 + s(60), Then::WrapUp(rule(30)));
         assert_eq!(seat.deadline(), Some(T0 + s(90)));
         seat.tick(T0 + s(89));
         assert_eq!(seat.available_since(), None);
@@ -431,9 +679,9 @@ mod tests {
         assert_eq!(seat.available_since(), Some(T0 + s(90)));
 
         seat.offer(lease(2));
-        seat.talk(OfferId(2));
-        seat.left(T0 + s(100), Then::WrapUp(s(30)));
-        seat.ready(T0 + s(105)).unwrap();
+        seat.talk(OfferId(2), 0);
+        seat.left(T0 + s(100), Then::WrapUp(rule(30)));
+        seat.choose(T0 + s(105), Presence::Ready).unwrap();
         assert_eq!(seat.available_since(), Some(T0 + s(105)));
     }
 
@@ -441,10 +689,10 @@ mod tests {
     fn signing_out_in_a_talk_keeps_the_talk_and_leaves_no_wrap_up() {
         let mut seat = ready_seat();
         seat.offer(lease(1));
-        seat.talk(OfferId(1));
-        seat.sign_out(T0);
+        seat.talk(OfferId(1), 0);
+        seat.choose(T0, Presence::SignedOut).unwrap();
         assert!(matches!(seat.work(), Work::Talking { .. }));
-        seat.left(T0, Then::WrapUp(s(30)));
+        seat.left(T0, Then::WrapUp(rule(30)));
         assert_eq!(seat.work(), Work::Idle);
     }
 
@@ -454,7 +702,7 @@ mod tests {
         for n in 1..=3 {
             assert_eq!(*seat.presence(), Presence::Ready);
             seat.offer(lease(n));
-            seat.strike();
+            seat.strike(T0);
             seat.left(T0, Then::Idle);
         }
         assert_eq!(*seat.presence(), Presence::NotReady(WhyNotReady::PhoneFails));
@@ -473,6 +721,96 @@ mod tests {
     fn a_stale_fencing_number_never_answers() {
         let mut seat = ready_seat();
         seat.offer(lease(2));
-        seat.talk(OfferId(1));
+        seat.talk(OfferId(1), 0);
+    }
+
+    #[test]
+    fn what_is_chosen_in_a_call_counts_afterwards() {
+        let mut seat = ready_seat();
+        seat.offer(lease(1));
+        seat.talk(OfferId(1), 7);
+        seat.choose(T0 + s(5), Presence::Break).unwrap();
+        assert_eq!((seat.presence(), seat.next()), (&Presence::Ready, Some(&Presence::Break)));
+        seat.left(T0 + s(60), Then::WrapUp(rule(30)));
+        seat.tick(T0 + s(90));
+        assert_eq!((seat.presence(), seat.presence_since()), (&Presence::Break, T0 + s(90)));
+        assert_eq!(seat.available_since(), None);
+    }
+
+    #[test]
+    fn a_choice_taken_back_in_the_call_leaves_the_seat_ready() {
+        let mut seat = talked(rule(30));
+        seat.choose(T0 + s(5), Presence::Training).unwrap();
+        seat.choose(T0 + s(6), Presence::Ready).unwrap();
+        assert_eq!(seat.available_since(), Some(T0 + s(6)));
+        assert_eq!(seat.next(), None);
+    }
+
+    #[test]
+    fn a_wrap_up_can_be_extended_up_to_its_longest() {
+        let mut seat = talked(rule(30));
+        seat.extend().unwrap();
+        assert_eq!(seat.deadline(), Some(T0 + s(50)));
+        assert_eq!(seat.extend(), Err(PresenceError::NoMoreTime));
+        seat.tick(T0 + s(50));
+        assert_eq!(seat.work(), Work::Idle);
+        assert_eq!(seat.extend(), Err(PresenceError::NotInWrapUp));
+    }
+
+    #[test]
+    fn a_mandatory_result_holds_the_seat_until_it_is_given_or_the_longest_time_is_over() {
+        let asks = WrapUpRule { result: true, ..rule(30) };
+        let mut seat = talked(asks);
+        assert_eq!(seat.finish(T0 + s(1)), Err(PresenceError::ResultMissing));
+        assert_eq!(seat.choose(T0 + s(1), Presence::Ready), Err(PresenceError::ResultMissing));
+        seat.tick(T0 + s(30));
+        assert!(matches!(seat.work(), Work::WrapUp(_)), "the ordinary time is over and the result is missing");
+        assert_eq!(seat.note_result(), Some(CallId(1)));
+        seat.finish(T0 + s(40)).unwrap();
+        assert_eq!(seat.available_since(), Some(T0 + s(40)));
+
+        let mut seat = talked(asks);
+        seat.tick(T0 + s(30));
+        seat.tick(T0 + s(50));
+        assert_eq!(seat.work(), Work::Idle, "the longest time is over");
+    }
+
+    #[test]
+    fn a_result_given_in_the_talk_is_not_asked_for_again() {
+        let mut seat = ready_seat();
+        seat.offer(lease(1));
+        seat.talk(OfferId(1), 7);
+        seat.note_result();
+        seat.left(T0, Then::WrapUp(WrapUpRule { result: true, ..rule(30) }));
+        seat.finish(T0 + s(1)).unwrap();
+    }
+
+    #[test]
+    fn a_break_that_lasts_too_long_is_told_once() {
+        let mut seat = ready_seat();
+        seat.set_longest_break(s(600));
+        seat.choose(T0, Presence::Break).unwrap();
+        assert_eq!(seat.deadline(), Some(T0 + s(600)));
+        assert!(!seat.tick(T0 + s(599)));
+        assert!(seat.tick(T0 + s(600)) && seat.is_break_over());
+        assert!(!seat.tick(T0 + s(700)));
+        seat.choose(T0 + s(800), Presence::Ready).unwrap();
+        assert!(!seat.is_break_over());
+    }
+
+    #[test]
+    fn calls_are_counted_by_day() {
+        let seat = talked(rule(0));
+        assert_eq!((seat.calls_on(7), seat.calls_on(8)), (1, 0));
+    }
+
+    #[test]
+    fn who_signs_out_is_forgotten_as_a_person() {
+        let mut seat = Seat::new(T0, true);
+        let agent = Agent { id: AgentId(1001), skills: [].into(), queues: Vec::new() };
+        seat.sign_in(T0, Some(agent));
+        assert_eq!(seat.agent_id(), Some(AgentId(1001)));
+        seat.choose(T0, Presence::SignedOut).unwrap();
+        assert_eq!(seat.agent_id(), None);
     }
 }

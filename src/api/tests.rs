@@ -13,8 +13,8 @@ use crate::dialplan::{Plan, Queue, Seat};
 use crate::store::Tailer;
 use crate::store::ledger::{self, Ledger};
 use crate::types::{
-    CallEvent, CallId, Calling, Fate, IdBase, LegId, LineNumber, Mono, Now, Origin, PhoneNumber, PromptName, ReplyId,
-    Row, SeatId, TrunkId, Wall,
+    CallEvent, CallId, Calling, Fate, IdBase, LegId, Level, LineNumber, Mono, Now, Origin, PhoneNumber, PromptName,
+    ReplyId, Row, SeatId, TrunkId, Wall,
 };
 
 const SECRET: [u8; 32] = [7; 32];
@@ -77,13 +77,16 @@ fn plan() -> Plan {
         name: "general".into(),
         skill: "general".into(),
         music: PromptName::new("music"),
-        ring_ms: 15_000,
-        max_wait_ms: None,
         overflow_prompt: PromptName::new("busy"),
         max_waiting: 10,
-        wrap_up_ms: 30_000,
+        ..Queue::default()
     };
-    let seat = |id| Seat { id: SeatId(id), name: format!("Seat {id}"), skills: vec!["general".into()], contact: None };
+    let seat = |id| Seat {
+        id: SeatId(id),
+        name: format!("Seat {id}"),
+        skills: vec![("general".into(), Level::ORDINARY)],
+        contact: None,
+    };
     let seats = [8001, 8002].into_iter().map(|id| (SeatId(id), seat(id))).collect();
     Plan { deployment: "mianyang".into(), queues: vec![queue], seats, ..Plan::default() }
 }

@@ -6,7 +6,8 @@ use super::live::{Offer, Party, Place};
 use super::timers::Timer;
 use super::{Center, Effect, Out};
 use crate::call::Phase;
-use crate::types::{CallEvent, CallId, Cause, LegCommand, LegId};
+use crate::seat::Then;
+use crate::types::{CallEvent, CallId, Cause, Choice, LegCommand, LegId};
 
 impl Center {
     pub(super) fn on_answered(&mut self, leg: LegId, out: &mut Out<'_>) {
@@ -37,10 +38,15 @@ impl Center {
     fn seat_up(&mut self, id: CallId, offer: Offer, out: &mut Out<'_>) {
         let Some(live) = self.calls.get_mut(&id) else { return };
         live.call.up(offer.leg);
+        let others: Vec<Offer> = live.place.offers().iter().copied().filter(|other| *other != offer).collect();
+        for other in others {
+            self.withdraw(id, other, Cause::Cancelled, Then::Idle, out);
+        }
         if let Some(seat) = self.seats.get_mut(&offer.seat) {
-            seat.talk(offer.id);
+            seat.talk(offer.id, self.plan.day(out.now.wall));
         }
         self.timers.clear(Timer::Place(id));
+        let Some(live) = self.calls.get_mut(&id) else { return };
         let party = Party { seat: offer.seat, leg: offer.leg };
         let Some(caller) = live.call.caller() else { return };
         // Early media becomes a call only now; who is answered already talks at once. An answer whose ACK is late
@@ -69,8 +75,14 @@ impl Center {
 
     fn talk(&mut self, id: CallId, party: Party, out: &mut Out<'_>) {
         self.timers.clear(Timer::MaxWait(id));
+        self.timers.clear(Timer::Overflow(id));
+        let agent = self.seats.get(&party.seat).and_then(|seat| seat.agent_id());
         let Some(live) = self.calls.get_mut(&id) else { return };
-        out.row(id, CallEvent::Talking { seat: party.seat, leg: party.leg, agent: None });
+        let known = live.way.as_ref().is_some_and(|way| way.planned().choice == Choice::LastAgent);
+        if let Some(caller) = live.calling.number.as_ref().filter(|_| known) {
+            self.familiar.note(caller, party.seat, agent);
+        }
+        out.row(id, CallEvent::Talking { seat: party.seat, leg: party.leg, agent });
         out.hear(id, live.go(out.now.mono, Place::Talking(party)));
     }
 

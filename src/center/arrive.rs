@@ -9,7 +9,7 @@ use super::{Center, Out, PresenceCommand};
 use crate::call::{Call, Role};
 use crate::dialplan::feature::REFUSED;
 use crate::dialplan::{AnswerWhen, FeatureCode, Route};
-use crate::types::{Arrival, CallEvent, CallId, Cause, Fate, LegId, Origin, PromptName, RunId, SeatId};
+use crate::types::{Arrival, CallEvent, CallId, Cause, Fate, LegId, Origin, PhoneNumber, PromptName, RunId, SeatId};
 
 /// What the plan and our state say to a new leg.
 enum Verdict {
@@ -75,15 +75,25 @@ impl Center {
             }
             (Route::Queue { line, service }, Origin::Trunk(_)) => {
                 let Some(queue) = self.queue_id(service.queue) else { return Verdict::Refuse(Cause::Failed) };
-                let ticket = self.acd.ticket(service.priority);
+                let ticket = self.acd.ticket(out.now.mono, service.priority);
                 let name = line.name.clone();
-                Verdict::Queue(Box::new(Way::new(Arc::clone(&plan), name, service, queue, ticket)))
+                let mut way = Way::new(Arc::clone(&plan), name, service, queue, ticket);
+                way.prefer = arrival.calling.number.as_ref().and_then(|caller| self.seat_that_knows(caller));
+                Verdict::Queue(Box::new(way))
             }
             (Route::NotServed { .. }, Origin::Trunk(_)) => Verdict::Refuse(Cause::ModeNotServed),
             (
                 Route::NoSuchNumber | Route::Feature(_) | Route::Queue { .. } | Route::NotServed { .. },
                 Origin::Trunk(_) | Origin::Seat(_),
             ) => Verdict::Refuse(Cause::NoSuchNumber),
+        }
+    }
+
+    /// Where the person sits now who talked with this caller last.
+    fn seat_that_knows(&self, caller: &PhoneNumber) -> Option<SeatId> {
+        match self.familiar.of(caller)? {
+            (_, Some(agent)) => self.seat_of_agent(agent),
+            (seat, None) => Some(seat),
         }
     }
 
@@ -151,33 +161,8 @@ impl Center {
         }
     }
 
-    fn enqueue(&mut self, id: CallId, out: &mut Out<'_>) {
-        let Some(live) = self.calls.get_mut(&id) else { return };
-        let Some(way) = live.way.as_mut() else { return };
-        self.timers.clear(Timer::Place(id));
-        if self.acd.join(way.queue, id, way.ticket).is_err() {
-            return self.overflow(id, out);
-        }
-        way.waiting_since = Some(out.now.mono);
-        if let Some(most) = way.planned().max_wait_ms {
-            self.timers.set(Timer::MaxWait(id), out.now.mono + Duration::from_millis(most.into()));
-        }
-        out.row(id, CallEvent::Queued { queue: way.planned().name.clone(), ahead: 0, serving: 0 });
-        out.hear(id, live.go(out.now.mono, Place::Waiting));
-    }
-
-    /// Nobody can come: the caller is told so, then the call ends.
-    pub(super) fn overflow(&mut self, id: CallId, out: &mut Out<'_>) {
-        let run = self.ids.run();
-        let Some(live) = self.calls.get_mut(&id) else { return };
-        self.acd.leave(id);
-        self.timers.clear(Timer::MaxWait(id));
-        out.hear(id, live.go(out.now.mono, Place::Overflowing { run }));
-        self.lease_prompt(id, out);
-    }
-
     /// Gives a prompt a bounded time for its end; one that nobody can hear is over at once.
-    fn lease_prompt(&mut self, id: CallId, out: &mut Out<'_>) {
+    pub(super) fn lease_prompt(&mut self, id: CallId, out: &mut Out<'_>) {
         if !self.calls.get(&id).is_some_and(|live| live.call.is_heard()) {
             return self.prompt_over(id, out);
         }
@@ -195,9 +180,9 @@ impl Center {
         };
         if code == FeatureCode::Ready {
             // One code for the whole: who picks up a phone in the morning dials once.
-            let _ = self.command_presence(seat, PresenceCommand::SignIn, out);
+            let _ = self.command_presence(seat, &PresenceCommand::SignIn, out);
         }
-        let prompt = match self.command_presence(seat, command, out) {
+        let prompt = match self.command_presence(seat, &command, out) {
             Ok(()) => code.prompt(),
             Err(_) => PromptName::new(REFUSED),
         };
@@ -205,7 +190,7 @@ impl Center {
         if let Some(seat) = self.seats.get_mut(&seat) {
             seat.own_call(id, leg);
         }
-        self.settle(seat);
+        self.settle(seat, out);
         let run = self.ids.run();
         let Some(live) = self.calls.get_mut(&id) else { return };
         out.row(id, CallEvent::AnsweredByExchange);

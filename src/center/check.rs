@@ -1,11 +1,11 @@
 //! Whether the books balance. Called by tests and simulations after every input.
 
 use super::Center;
-use super::live::{Live, Place};
+use super::live::{Live, Party, Place};
 use super::timers::Timer;
 use crate::call::{Phase, Role};
 use crate::seat::Work;
-use crate::types::{CallId, Source};
+use crate::types::{CallId, LegId, Source};
 
 impl Center {
     /// Compares calls, seats, queues, legs and timers with each other.
@@ -44,18 +44,21 @@ impl Center {
             | Place::Feature { .. }
             | Place::Ending { .. } => assert_eq!(queued, None, "{id} is in a queue and in {:?}", live.place),
         }
-        if let Some(party) = live.place.party() {
+        for offer in live.place.offers() {
+            let lease = self.seats.get(&offer.seat).and_then(|seat| seat.lease());
+            assert!(lease.is_some_and(|lease| lease.offer == offer.id && lease.leg == offer.leg), "{id}: a lost lease");
+        }
+        let owners = live.place.offers().iter().map(|offer| Party { seat: offer.seat, leg: offer.leg });
+        for party in owners.chain(live.place.party()) {
             let seat = self.seats.get(&party.seat).unwrap_or_else(|| panic!("{id} is with a seat that is not there"));
             let agrees = match seat.work() {
                 Work::Offered(lease) | Work::Ringing(lease) => {
-                    matches!(live.place, Place::Offered(offer) if offer.id == lease.offer)
+                    live.place.offers().iter().any(|offer| offer.id == lease.offer)
                 }
                 Work::Talking { .. } => matches!(live.place, Place::Joining(_) | Place::Talking(_)),
-                Work::Idle
-                | Work::OwnCall { .. }
-                | Work::Leaving { .. }
-                | Work::Resting { .. }
-                | Work::WrapUp { .. } => false,
+                Work::Idle | Work::OwnCall { .. } | Work::Leaving { .. } | Work::Resting { .. } | Work::WrapUp(_) => {
+                    false
+                }
             };
             assert!(agrees, "{id} in {:?} and {} in {:?} disagree", live.place, party.seat, seat.work());
             assert_eq!(seat.busy_with(), Some((id, party.leg)), "{id} and {} disagree on their leg", party.seat);
@@ -65,7 +68,8 @@ impl Center {
 
     fn check_legs(&self, id: CallId, live: &Live) {
         assert!(!live.call.is_empty(), "{id} lives without a leg");
-        let party = live.place.party().map(|party| party.leg);
+        let mut owners: Vec<LegId> = live.place.offers().iter().map(|offer| offer.leg).collect();
+        owners.extend(live.place.party().map(|party| party.leg));
         let ending = matches!(live.place, Place::Ending { .. });
         for (leg, state) in live.call.legs() {
             assert_eq!(self.call_of.get(&leg), Some(&id), "{leg} is in {id} and the index says otherwise");
@@ -73,7 +77,7 @@ impl Center {
             assert_eq!(parting, self.timers.at(Timer::Leg(leg)).is_some(), "{leg}: parting and its deadline differ");
             assert!(!ending || parting, "{id} ends and {leg} was not hung up");
             if state.role == Role::Seat && !matches!(live.place, Place::Feature { .. }) {
-                assert!(parting || party == Some(leg), "{leg} of a seat is nobody's offer and nobody's talk");
+                assert!(parting || owners.contains(&leg), "{leg} of a seat is nobody's offer and nobody's talk");
             }
         }
         let callers = live.call.legs().filter(|(_, leg)| leg.role == Role::Caller).count();
@@ -99,10 +103,15 @@ impl Center {
                 let leaving = matches!(seat.work(), Work::Leaving { .. });
                 let own = matches!(seat.work(), Work::OwnCall { .. });
                 assert!(own || leaving == (state.phase == Phase::Parting), "{id} leaves and its leg does not, or so");
-                assert!(leaving || own || live.place.party().is_some_and(|party| party.seat == *id), "{id} is stuck");
+                let has = live.place.party().is_some_and(|party| party.seat == *id);
+                let rung = live.place.offers().iter().any(|offer| offer.seat == *id);
+                assert!(leaving || own || has || rung, "{id} is stuck");
             }
             assert_eq!(self.timers.at(Timer::Seat(*id)), seat.deadline(), "{id}: state and deadline differ");
-            assert_eq!(self.acd.free_since(*id), seat.available_since(), "{id}: free, or is it");
+            let listed = self.acd.standing(*id).map(|standing| standing.is_free());
+            assert_eq!(listed, Some(seat.available_since().is_some()), "{id}: free, or is it");
+            let agents = self.seats.values().filter(|other| other.agent_id() == seat.agent_id());
+            assert!(seat.agent_id().is_none() || agents.count() == 1, "the person at {id} has two seats");
             assert!(self.plan.seats.contains_key(id) || seat.busy_with().is_some(), "{id} has left the plan");
         }
     }
@@ -110,7 +119,7 @@ impl Center {
     fn check_timers(&self) {
         for timer in self.timers.all() {
             let lives = match timer {
-                Timer::Place(call) | Timer::MaxWait(call) => self.calls.contains_key(&call),
+                Timer::Place(call) | Timer::MaxWait(call) | Timer::Overflow(call) => self.calls.contains_key(&call),
                 Timer::Leg(leg) => self.call_of.contains_key(&leg),
                 Timer::Seat(seat) => self.seats.contains_key(&seat),
             };

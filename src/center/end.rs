@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::live::{Live, Offer, Place};
+use super::live::{Live, Place};
 use super::timers::Timer;
 use super::{Center, Effect, Out};
 use crate::call::{Leg, Phase, Role};
@@ -33,16 +33,20 @@ impl Center {
         let Some(live) = self.calls.get(&id) else { return };
         let left = matches!(cause, Cause::HungUp | Cause::Cancelled);
         let or_failed = |abandoned: Fate| if left { abandoned } else { Fate::Failed { cause } };
-        let fate = match live.place {
+        let place = live.place.clone();
+        let fate = match place {
             Place::Greeting { .. } => or_failed(Fate::AbandonedInGreeting),
             Place::Waiting => or_failed(Fate::AbandonedInQueue),
             Place::Offered(_) | Place::Joining(_) => or_failed(Fate::AbandonedInRing),
-            Place::Talking(party) => Fate::Answered { seat: party.seat },
+            Place::Talking(party) => {
+                self.note_talk(id, out);
+                Fate::Answered { seat: party.seat }
+            }
             Place::Overflowing { .. } => Fate::Overflowed,
             Place::Feature { .. } => or_failed(Fate::Served),
             Place::Ending { .. } => return,
         };
-        let say = match live.place {
+        let say = match place {
             Place::Offered(_) => Cause::Cancelled,
             Place::Greeting { .. }
             | Place::Waiting
@@ -73,7 +77,11 @@ impl Center {
         }
         let Some(live) = self.calls.get(&id) else { return };
         match live.place.clone() {
-            Place::Offered(offer) if offer.leg == leg => self.offer_failed(id, offer, (cause, status), out),
+            Place::Offered(offers) if offers.iter().any(|offer| offer.leg == leg) => {
+                for offer in offers.into_iter().filter(|offer| offer.leg == leg) {
+                    self.offer_failed(id, offer, (cause, status), out);
+                }
+            }
             Place::Joining(party) if party.leg == leg => {
                 // The agent dropped it before the caller's answer was through: the caller keeps the place in the queue.
                 let rest = Then::Rest(Duration::from_millis(self.config.rest_ms.into()));
@@ -81,6 +89,7 @@ impl Center {
                 self.back_to_queue(id, out);
             }
             Place::Talking(party) if party.leg == leg => {
+                self.note_talk(id, out);
                 self.seat_left(party.seat, self.wrap_up(id), out);
                 self.end(id, Fate::Answered { seat: party.seat }, Cause::HungUp, out);
             }
@@ -103,7 +112,7 @@ impl Center {
     }
 
     /// The seat's leg is gone, if that leg is what keeps it busy.
-    fn seat_left_leg(&mut self, seat: SeatId, leg: LegId, then: Then, out: &Out<'_>) {
+    fn seat_left_leg(&mut self, seat: SeatId, leg: LegId, then: Then, out: &mut Out<'_>) {
         let busy_with = self.seats.get(&seat).and_then(|seat| seat.busy_with());
         if busy_with.is_some_and(|(_, busy)| busy == leg) {
             self.seat_left(seat, then, out);
@@ -111,16 +120,23 @@ impl Center {
     }
 
     /// The leg that kept the seat busy is gone.
-    pub(super) fn seat_left(&mut self, id: SeatId, then: Then, out: &Out<'_>) {
+    pub(super) fn seat_left(&mut self, id: SeatId, then: Then, out: &mut Out<'_>) {
         if let Some(seat) = self.seats.get_mut(&id) {
             seat.left(out.now.mono, then);
         }
-        self.settle(id);
+        self.settle(id, out);
     }
 
     fn wrap_up(&self, id: CallId) -> Then {
         let way = self.calls.get(&id).and_then(|live| live.way.as_ref());
-        way.map_or(Then::Idle, |way| Then::WrapUp(Duration::from_millis(way.planned().wrap_up_ms.into())))
+        way.map_or(Then::Idle, |way| Then::WrapUp(way.wrap_up()))
+    }
+
+    /// A talk is over: how long it took counts for the expected wait.
+    pub(super) fn note_talk(&mut self, id: CallId, out: &Out<'_>) {
+        let Some(Live { way: Some(way), since, place: Place::Talking(_), .. }) = self.calls.get(&id) else { return };
+        let (queue, time) = (way.queue, out.now.mono.since(*since) + way.wrap_up().time);
+        self.note_handling(queue, time);
     }
 
     /// Decides the fate of a call and hangs up whoever is still there. The first decision stands.
@@ -137,13 +153,15 @@ impl Center {
         self.acd.leave(id);
         self.timers.clear(Timer::Place(id));
         self.timers.clear(Timer::MaxWait(id));
-        if let Place::Offered(Offer { id: offer, .. }) = place {
-            out.row(id, CallEvent::OfferEnded { offer, cause: Cause::Cancelled });
+        self.timers.clear(Timer::Overflow(id));
+        for offer in place.offers() {
+            out.row(id, CallEvent::OfferEnded { offer: offer.id, cause: Cause::Cancelled });
         }
-        if let Some(party) = place.party() {
-            let then = if matches!(place, Place::Talking(_)) { wrap_up } else { Then::Idle };
-            if let Some(seat) = self.seats.get_mut(&party.seat)
-                && seat.busy_with() == Some((id, party.leg))
+        let then = if matches!(place, Place::Talking(_)) { wrap_up } else { Then::Idle };
+        let offered = place.offers().iter().map(|offer| (offer.seat, offer.leg, Then::Idle));
+        for (seat, leg, then) in place.party().map(|party| (party.seat, party.leg, then)).into_iter().chain(offered) {
+            if let Some(seat) = self.seats.get_mut(&seat)
+                && seat.busy_with() == Some((id, leg))
             {
                 seat.leave(then);
             }

@@ -1,7 +1,10 @@
-//! What happens inside a call: holds and keys. Both are noted in the ledger, a bounded number a call.
+//! What happens inside a call: holds, keys, and what the agent's desk does with it. Holds and keys are noted in the ledger, a
+//! bounded number a call.
 
-use super::{Center, Out};
-use crate::types::{CallEvent, LegId};
+use super::live::Place;
+use super::{Center, Out, Refusal, TalkCommand};
+use crate::seat::Work;
+use crate::types::{CallEvent, CallId, Cause, Fate, LegId, SeatId};
 
 /// Most rows about keys and holds in one call. A person presses some dozens; a broken phone must not fill the ledger.
 const MOST_NOTES: u16 = 500;
@@ -29,5 +32,46 @@ impl Center {
             live.notes += 1;
             out.row(*id, CallEvent::Digit { leg, digit: None });
         }
+    }
+
+    /// The agent holds the call, takes it back, or hangs up, not by the phone but from the desk.
+    pub(super) fn talk_command(
+        &mut self,
+        seat: SeatId,
+        command: TalkCommand,
+        out: &mut Out<'_>,
+    ) -> Result<(), Refusal> {
+        let work = self.seats.get(&seat).ok_or(Refusal::NoSuchSeat)?.work();
+        match (work, command) {
+            (Work::Talking { leg, .. }, TalkCommand::Hold) => self.on_held(leg, true, out),
+            (Work::Talking { leg, .. }, TalkCommand::Retrieve) => self.on_held(leg, false, out),
+            (Work::Talking { call, .. }, TalkCommand::HangUp) => return self.hang_up_talk(call, seat, out),
+            (Work::Offered(lease) | Work::Ringing(lease), TalkCommand::HangUp) => {
+                if let Some((call, offer)) = self.offer_of(lease.leg) {
+                    let then = self.judge_phone(offer, (Cause::Declined, None), out);
+                    self.take_back_one(call, offer, Cause::Declined, then, out);
+                }
+            }
+            (
+                Work::Idle
+                | Work::Offered(_)
+                | Work::Ringing(_)
+                | Work::OwnCall { .. }
+                | Work::Leaving { .. }
+                | Work::Resting { .. }
+                | Work::WrapUp(_),
+                TalkCommand::Hold | TalkCommand::Retrieve | TalkCommand::HangUp,
+            ) => return Err(Refusal::NoCall),
+        }
+        Ok(())
+    }
+
+    fn hang_up_talk(&mut self, call: CallId, seat: SeatId, out: &mut Out<'_>) -> Result<(), Refusal> {
+        if !self.calls.get(&call).is_some_and(|live| matches!(live.place, Place::Talking(_))) {
+            return Err(Refusal::NoCall);
+        }
+        self.note_talk(call, out);
+        self.end(call, Fate::Answered { seat }, Cause::HungUp, out);
+        Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! One live call: its legs, its way through the plan, and the one place where it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::acd::Ticket;
 use crate::call::{Call, Scene};
-use crate::dialplan::{AnswerWhen, Plan, Queue, QueueService};
+use crate::dialplan::{AnswerWhen, Overflow, Plan, Queue, QueueService};
+use crate::seat::WrapUpRule;
 use crate::types::{
     Calling, Fate, LegId, LineNumber, Mono, OfferId, Origin, PromptName, QueueId, RunId, SeatId, Source, Wall,
 };
@@ -37,8 +39,9 @@ pub(super) enum Place {
     },
     /// In its queue, hearing music.
     Waiting,
-    /// Out of its queue: one seat has it under a lease. The caller goes on to hear the queue's music.
-    Offered(Offer),
+    /// Out of its queue: seats are rung for it, each under a lease of its own, and the first to answer wins. The caller goes
+    /// on to hear the queue's music.
+    Offered(Vec<Offer>),
     /// The seat has answered; our answer to the caller is not confirmed yet.
     Joining(Party),
     /// Caller and seat talk.
@@ -62,7 +65,7 @@ pub(super) enum Place {
     },
 }
 
-/// The lease of an offer; its deadline is the place's timer.
+/// The lease of an offer; its deadline is the place's timer, one for all offers of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) id: OfferId,
@@ -81,13 +84,27 @@ impl Place {
     /// The seat and the leg that have this call.
     pub(super) fn party(&self) -> Option<Party> {
         match self {
-            Place::Offered(offer) => Some(Party { seat: offer.seat, leg: offer.leg }),
             Place::Joining(party) | Place::Talking(party) => Some(*party),
             Place::Greeting { .. }
             | Place::Waiting
+            | Place::Offered(_)
             | Place::Overflowing { .. }
             | Place::Feature { .. }
             | Place::Ending { .. } => None,
+        }
+    }
+
+    /// The offers that are open.
+    pub(super) fn offers(&self) -> &[Offer] {
+        match self {
+            Place::Offered(offers) => offers,
+            Place::Greeting { .. }
+            | Place::Waiting
+            | Place::Joining(_)
+            | Place::Talking(_)
+            | Place::Overflowing { .. }
+            | Place::Feature { .. }
+            | Place::Ending { .. } => &[],
         }
     }
 
@@ -112,12 +129,18 @@ pub(super) struct Way {
     planned: QueueId,
     /// Our own id of the queue.
     pub(super) queue: QueueId,
+    /// Queues that the call has left, by their index in that plan: it never goes back.
+    left: Vec<QueueId>,
     pub(super) greeting: PromptName,
     pub(super) answer: AnswerWhen,
     pub(super) line_name: String,
     pub(super) ticket: Ticket,
-    /// Since when it waits; offers count as waiting.
+    /// Since when it waits, in whichever queue; offers count as waiting.
     pub(super) waiting_since: Option<Mono>,
+    /// Since when it is in this queue.
+    pub(super) joined: Mono,
+    /// The seat that knows the caller.
+    pub(super) prefer: Option<SeatId>,
     /// The longest waiting is over: no new offer.
     pub(super) too_long: bool,
 }
@@ -134,12 +157,45 @@ impl Way {
             plan,
             planned: service.queue,
             queue,
+            left: Vec::new(),
             greeting: service.greeting.clone(),
             answer: service.answer,
             line_name,
             ticket,
             waiting_since: None,
+            joined: ticket.since(),
+            prefer: None,
             too_long: false,
+        }
+    }
+
+    /// Another queue of the same plan; `queue` is our own id of it.
+    pub(super) fn move_on(&mut self, planned: QueueId, queue: QueueId) {
+        self.left.push(std::mem::replace(&mut self.planned, planned));
+        self.queue = queue;
+        self.too_long = false;
+    }
+
+    /// Where the call may go by the rules of its queue: not back to where it was.
+    pub(super) fn overflows(&self) -> impl Iterator<Item = Overflow> + '_ {
+        let rules = self.planned().overflow.iter().copied();
+        rules.filter(|rule| rule.to != self.planned && !self.left.contains(&rule.to))
+    }
+
+    /// Name of a queue of the call's plan.
+    pub(super) fn name_of(&self, planned: QueueId) -> String {
+        self.plan.queue(planned).map(|queue| queue.name.clone()).unwrap_or_default()
+    }
+
+    /// How the seat wraps up after this call.
+    pub(super) fn wrap_up(&self) -> WrapUpRule {
+        let ms = |ms: u32| Duration::from_millis(ms.into());
+        let queue = self.planned();
+        WrapUpRule {
+            time: ms(queue.wrap_up_ms),
+            more: ms(queue.wrap_up_more_ms),
+            most: ms(queue.wrap_up_most_ms),
+            result: queue.result,
         }
     }
 

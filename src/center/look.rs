@@ -204,25 +204,25 @@ impl Center {
             at: now.wall,
             draining: self.draining,
             surges: Vec::new(),
-            seats: self.seats.iter().map(|(id, seat)| self.seat_view(*id, seat, now.mono)).collect(),
+            seats: self.seats.iter().map(|(id, seat)| self.seat_view(*id, seat, now)).collect(),
             queues: self.queue_views(now.mono),
-            calls: self.calls.iter().map(|(id, live)| call_view(*id, live, now.mono)).collect(),
+            calls: self.calls.iter().map(|(id, live)| self.call_view(*id, live, now.mono)).collect(),
             trunks: self.trunk_views(),
         }
     }
 
-    fn seat_view(&self, id: SeatId, seat: &Seat, now: Mono) -> SeatView {
+    fn seat_view(&self, id: SeatId, seat: &Seat, now: Now) -> SeatView {
         SeatView {
             seat: id,
             name: self.plan.seats.get(&id).map(|planned| planned.name.clone()).unwrap_or_default(),
-            agent: None,
+            agent: seat.agent_id(),
             presence: seat.presence().clone(),
-            presence_ms: 0,
-            next: None,
-            break_over: false,
-            calls_today: 0,
+            presence_ms: ms(now.mono.since(seat.presence_since())),
+            next: seat.next().cloned(),
+            break_over: seat.is_break_over(),
+            calls_today: seat.calls_on(self.plan.day(now.wall)),
             reachable: seat.reachable(),
-            work: doing(seat.work(), now),
+            work: doing(seat.work(), now.mono),
         }
     }
 
@@ -235,12 +235,12 @@ impl Center {
             let free_seats = id.map_or(0, |id| self.acd.free_for(id));
             QueueView {
                 queue: queue.name.clone(),
+                expected_ms: id.and_then(|id| self.expected(id, waiting.len())).map(ms),
                 waiting,
                 longest_ms,
                 free_seats,
-                signed_in: 0,
-                serving: 0,
-                expected_ms: None,
+                signed_in: id.map_or(0, |id| self.acd.signed_in(id)),
+                serving: id.map_or(0, |id| self.acd.serving(id)),
             }
         };
         self.plan.queues.iter().map(view).collect()
@@ -265,38 +265,43 @@ fn doing(work: Work, now: Mono) -> Doing {
         Work::OwnCall { call, .. } => Doing::OwnCall { call },
         Work::Leaving { call, .. } => Doing::Leaving { call },
         Work::Resting { until } => Doing::Resting { left_ms: ms(until.since(now)) },
-        Work::WrapUp { until } => {
-            Doing::WrapUp { call: CallId(0), left_ms: ms(until.since(now)), result_missing: false }
+        Work::WrapUp(notes) => {
+            let left_ms = ms(notes.until.since(now));
+            Doing::WrapUp { call: notes.call, left_ms, result_missing: notes.result_missing }
         }
     }
 }
 
-fn call_view(id: CallId, live: &Live, now: Mono) -> CallView {
-    CallView {
-        call: id,
-        origin: live.origin,
-        called: live.called.clone(),
-        calling: live.calling.clone(),
-        arrived: live.arrived_wall,
-        queue: live.way.as_ref().map(|way| way.planned().name.clone()),
-        place: match &live.place {
-            Place::Greeting { .. } => WhereIs::Greeting,
-            Place::Waiting => WhereIs::Waiting,
-            Place::Offered(_) => WhereIs::Offered,
-            Place::Joining(_) => WhereIs::Joining,
-            Place::Talking(_) => WhereIs::Talking,
-            Place::Overflowing { .. } => WhereIs::Overflowing,
-            Place::Feature { .. } => WhereIs::Feature,
-            Place::Ending { .. } => WhereIs::Ending,
-        },
-        in_place_ms: ms(now.since(live.since)),
-        waited_ms: waited(live, now),
-        seat: live.place.party().map(|party| party.seat),
-        agent: None,
-        mark: None,
-        priority: 0,
-        linked: None,
-        held: live.call.legs().any(|(_, leg)| leg.held),
+impl Center {
+    fn call_view(&self, id: CallId, live: &Live, now: Mono) -> CallView {
+        let offered = live.place.offers().first().map(|offer| offer.seat);
+        let seat = live.place.party().map(|party| party.seat).or(offered);
+        CallView {
+            call: id,
+            origin: live.origin,
+            called: live.called.clone(),
+            calling: live.calling.clone(),
+            arrived: live.arrived_wall,
+            queue: live.way.as_ref().map(|way| way.planned().name.clone()),
+            place: match &live.place {
+                Place::Greeting { .. } => WhereIs::Greeting,
+                Place::Waiting => WhereIs::Waiting,
+                Place::Offered(_) => WhereIs::Offered,
+                Place::Joining(_) => WhereIs::Joining,
+                Place::Talking(_) => WhereIs::Talking,
+                Place::Overflowing { .. } => WhereIs::Overflowing,
+                Place::Feature { .. } => WhereIs::Feature,
+                Place::Ending { .. } => WhereIs::Ending,
+            },
+            in_place_ms: ms(now.since(live.since)),
+            waited_ms: waited(live, now),
+            seat,
+            agent: seat.and_then(|seat| self.seats.get(&seat)).and_then(|seat| seat.agent_id()),
+            mark: None,
+            priority: self.acd.priority(id).unwrap_or_default(),
+            linked: None,
+            held: live.call.legs().any(|(_, leg)| leg.held),
+        }
     }
 }
 

@@ -4,10 +4,13 @@ use super::*;
 use crate::dialplan::{AnswerWhen, Hours, Line, Phase, Queue, QueueService, Service};
 use crate::seat::{Presence, WhyNotReady};
 use crate::types::{
-    Arrival, Calling, Cause, Digit, DigitBy, Fate, LineNumber, Origin, PromptName, ReplyId, Source, StreamReport, Wall,
+    Agent, AgentId, Arrival, Calling, Cause, Digit, DigitBy, Fate, Level, LineNumber, Origin, PhoneNumber, PromptName,
+    ReplyId, Source, StreamReport, Wall, Word,
 };
 
+mod agents;
 mod ends;
+mod overflow;
 mod queueing;
 mod seats;
 mod talks;
@@ -92,11 +95,20 @@ impl Stage {
     }
 
     fn arrive_from(&mut self, origin: Origin, called: &str) -> LegId {
+        self.arrive_by(origin, called, None)
+    }
+
+    fn arrive_with(&mut self, called: &str, caller: Option<&str>) -> LegId {
+        self.arrive_by(TRUNK, called, caller)
+    }
+
+    fn arrive_by(&mut self, origin: Origin, called: &str, caller: Option<&str>) -> LegId {
+        let number = caller.map(|number| PhoneNumber::parse(number).unwrap());
         let leg = self.incoming.take();
         let arrival = Arrival {
             origin,
             called: LineNumber::parse(called).unwrap(),
-            calling: Calling { raw: "13800138000".into(), ..Calling::default() },
+            calling: Calling { number, raw: "13800138000".into(), ..Calling::default() },
             call_id: format!("id-{leg}"),
             source: [192, 0, 2, 1].into(),
         };
@@ -236,12 +248,9 @@ fn queue(name: &str, skill: &str) -> Queue {
     Queue {
         name: name.into(),
         skill: skill.into(),
-        music: PromptName::new("music/waiting"),
-        ring_ms: 15_000,
-        max_wait_ms: None,
         overflow_prompt: PromptName::new("overflow/busy"),
         max_waiting: 3,
-        wrap_up_ms: 30_000,
+        ..Queue::default()
     }
 }
 
@@ -249,7 +258,7 @@ fn planned_seat(id: u32, skills: &[&str]) -> crate::dialplan::Seat {
     crate::dialplan::Seat {
         id: SeatId(id),
         name: format!("seat {id}"),
-        skills: skills.iter().map(|skill| (*skill).to_owned()).collect(),
+        skills: skills.iter().map(|skill| ((*skill).to_owned(), Level::ORDINARY)).collect(),
         contact: None,
     }
 }

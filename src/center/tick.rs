@@ -2,8 +2,8 @@
 
 use super::live::Place;
 use super::timers::Timer;
-use super::{Center, Out};
-use crate::types::{CallId, Cause, Fate, LegId, SeatId};
+use super::{Center, Effect, Out, SeatChange, SeatNews};
+use crate::types::{CallId, Cause, Fate, LegId, OverflowWhy, SeatId};
 
 impl Center {
     pub(super) fn on_tick(&mut self, out: &mut Out<'_>) {
@@ -11,6 +11,7 @@ impl Center {
             match timer {
                 Timer::Place(call) => self.place_over(call, out),
                 Timer::MaxWait(call) => self.waited_too_long(call, out),
+                Timer::Overflow(call) => self.overflow_by_rule(call, out),
                 Timer::Leg(leg) => self.give_up(leg, out),
                 Timer::Seat(seat) => self.seat_timer(seat, out),
             }
@@ -24,7 +25,7 @@ impl Center {
                 tracing::warn!(call = %id, "the end of a prompt was not reported");
                 self.prompt_over(id, out);
             }
-            Place::Offered(offer) => self.ring_over(id, offer, out),
+            Place::Offered(offers) => self.ring_over(id, &offers, out),
             Place::Joining(_) => self.end(id, Fate::Failed { cause: Cause::PeerLost }, Cause::PeerLost, out),
             Place::Waiting | Place::Talking(_) | Place::Ending { .. } => {}
         }
@@ -37,7 +38,7 @@ impl Center {
             way.too_long = true;
         }
         if live.place == Place::Waiting {
-            self.overflow(id, out);
+            self.overflow(id, OverflowWhy::Waited, out);
         }
     }
 
@@ -47,10 +48,13 @@ impl Center {
         self.on_ended(leg, Cause::PeerLost, None, out);
     }
 
-    fn seat_timer(&mut self, id: SeatId, out: &Out<'_>) {
-        if let Some(seat) = self.seats.get_mut(&id) {
-            seat.tick(out.now.mono);
+    fn seat_timer(&mut self, id: SeatId, out: &mut Out<'_>) {
+        if let Some(seat) = self.seats.get_mut(&id)
+            && seat.tick(out.now.mono)
+        {
+            let news = SeatNews { seat: id, agent: seat.agent_id(), change: SeatChange::BreakOver };
+            out.effects.push(Effect::Seat(news));
         }
-        self.settle(id);
+        self.settle(id, out);
     }
 }

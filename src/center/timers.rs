@@ -11,6 +11,8 @@ pub(super) enum Timer {
     Place(CallId),
     /// The call has waited as long as the plan allows.
     MaxWait(CallId),
+    /// The call has waited in its queue as long as a rule of overflow says.
+    Overflow(CallId),
     /// A leg that we hung up has not said its last word.
     Leg(LegId),
     /// A seat's wrap-up or rest is over.

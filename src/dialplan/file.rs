@@ -3,6 +3,7 @@
 //! Reads no disk and no clock: the text comes in, and what lies outside the file is asked through [`Outside`]. The zone is
 //! resolved here, so that routing compares plain moments. `dialplans/mianyang.toml` shows the whole format.
 
+mod agents;
 mod emergency;
 mod lines;
 mod queues;
@@ -13,6 +14,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::report::{Report, Source};
@@ -24,6 +26,8 @@ pub use emergency::ALWAYS as EMERGENCY_ALWAYS;
 
 /// The zone of every Chinese deployment, and the default.
 const ZONE: &str = "Asia/Shanghai";
+/// The moment at which the zone's offset is read: 2025-01-01.
+const OFFSET_AT: Timestamp = Timestamp::constant(1_735_689_600, 0);
 
 /// What a plan refers to and does not hold.
 pub struct Outside<'a> {
@@ -53,6 +57,8 @@ struct Building<'r, 'a> {
     skills: BTreeMap<String, Skill>,
     /// Queues by name.
     queues: BTreeMap<String, NamedQueue>,
+    /// Tables of queues whose references to other queues are still to be read.
+    queue_tables: Vec<Table<'r, 'a>>,
     /// Who took a number, for "is taken already": lines, aliases, seats, emergency numbers.
     taken: BTreeMap<String, (&'static str, Range<usize>)>,
 }
@@ -78,6 +84,7 @@ impl<'r, 'a> Building<'r, 'a> {
             plan: Plan::default(),
             skills: BTreeMap::new(),
             queues: BTreeMap::new(),
+            queue_tables: Vec::new(),
             taken: BTreeMap::new(),
         }
     }
@@ -92,6 +99,8 @@ impl<'r, 'a> Building<'r, 'a> {
         self.read_emergency(&root);
         self.read_lines(&root);
         self.read_seats(&root);
+        self.read_desk(&root);
+        self.read_agents(&root);
         root.finish();
         if self.reader.is_good() {
             // After a mistake these would only repeat it in other words.
@@ -114,6 +123,7 @@ impl<'r, 'a> Building<'r, 'a> {
         };
         // After a mistake the dates are still read, so that their own mistakes are found.
         (self.plan.zone, self.zone) = zone.unwrap_or((ZONE.to_owned(), TimeZone::UTC));
+        self.plan.offset_s = self.zone.to_offset(OFFSET_AT).seconds();
     }
 
     fn read_skills(&mut self, root: &Table<'r, 'a>) {

@@ -19,6 +19,11 @@ impl Plan {
         }
     }
 
+    /// The day of a moment in the plan's zone, counted from 1970-01-01.
+    pub fn day(&self, wall: Wall) -> i64 {
+        (wall.0.div_euclid(1_000) + i64::from(self.offset_s)).div_euclid(86_400)
+    }
+
     /// The line of a number, by the number itself or by another way of writing it.
     pub fn line(&self, number: &LineNumber) -> Option<&Line> {
         self.lines.get(self.aliases.get(number).unwrap_or(number))

@@ -12,7 +12,7 @@ use crate::config::secrets::{self, Secrets};
 use crate::dialplan::{Cidr, Line, Plan, Seat, Service};
 use crate::sip::auth::Credentials;
 use crate::sip::flow::Transport;
-use crate::types::{CallEvent, CallId, LineNumber, Origin, Row, SeatId, Wall};
+use crate::types::{CallEvent, CallId, Level, LineNumber, Origin, Row, SeatId, Wall};
 
 use super::Running;
 use super::clock::wall;
@@ -79,7 +79,7 @@ impl Demo {
             caller_voice: voice("music/waiting"),
             seat_voice: voice(&service.greeting.0),
         };
-        let skills = vec![plan.queue(service.queue)?.skill.clone()];
+        let skills = vec![(plan.queue(service.queue)?.skill.clone(), Level::ORDINARY)];
         let (user, password) = (demo.seat.0.to_string(), &demo.account.password);
         secrets.seats.insert(demo.seat, Credentials::from_password(&user, &config.realm, password));
         plan.seats.insert(demo.seat, Seat { id: demo.seat, name: "演示坐席".to_owned(), skills, contact: None });

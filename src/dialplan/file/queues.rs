@@ -1,15 +1,21 @@
 //! `[[queue]]`: how callers wait.
 
 use super::{Building, NamedQueue};
-use crate::dialplan::Queue;
-use crate::dialplan::table::Table;
-use crate::types::QueueId;
+use crate::dialplan::table::{At, Table, one_of};
+use crate::dialplan::{Overflow, OverflowWhen, Queue, Widen};
+use crate::types::{Choice, Level, QueueId};
 
 /// How long a seat is rung (GB/T 33358 asks for an answer within 15 s).
 const RING_MS: u32 = 15_000;
 const WRAP_UP_MS: u32 = 30_000;
 const WRAP_UP_CAP_MS: u32 = 120_000;
 const MAX_WAITING: u32 = 1_000;
+const WRAP_UP_MORE_MS: u32 = 30_000;
+/// Longest wrap-up with extensions that may be set: ten minutes.
+const WRAP_UP_MOST_MS: u32 = 600_000;
+const RING_MOST: u32 = 5;
+/// An hour of waiting, the longest time of the rules below.
+const HOUR_S: u32 = 3_600;
 
 impl<'r, 'a> Building<'r, 'a> {
     pub(super) fn read_queues(&mut self, root: &Table<'r, 'a>) {
@@ -19,8 +25,83 @@ impl<'r, 'a> Building<'r, 'a> {
         }
         for table in tables {
             self.read_queue(&table);
+            self.queue_tables.push(table);
+        }
+        // Widening and overflow name other queues, which may stand below.
+        for (table, index) in std::mem::take(&mut self.queue_tables).into_iter().zip(0..) {
+            let (widen, overflow) = (self.read_widen(&table), self.read_overflow(&table));
+            if let Some(queue) = self.plan.queues.get_mut::<usize>(index) {
+                (queue.widen, queue.overflow) = (widen, overflow);
+            }
             table.finish();
         }
+    }
+
+    fn read_widen(&mut self, table: &Table<'r, 'a>) -> Vec<Widen> {
+        let mut steps: Vec<Widen> = Vec::new();
+        for step in table.tables("widen") {
+            let after = step.number("after_s", 1..=HOUR_S);
+            if after.is_none() && !step.has("after_s") {
+                step.missing("after_s", "seconds of waiting: after_s = 30");
+            }
+            let level = read_level(&step);
+            let skills = step.texts("skills");
+            for skill in &skills {
+                if let Some(skill) = self.skill(skill) {
+                    skill.queues += 1;
+                }
+            }
+            let queues: Vec<QueueId> = step.texts("queues").iter().filter_map(|at| self.queue_named(at)).collect();
+            let here = step.here();
+            if level.is_none() && skills.is_empty() && queues.is_empty() {
+                let hint = "name a lower level, further skills, or queues whose seats may serve".to_owned();
+                self.reader.error(here.span.clone(), &here.key, "this step of widening adds nobody", Some(hint));
+            }
+            let after_ms = after.map_or(0, |at| at.value * 1_000);
+            if steps.last().is_some_and(|before| before.after_ms >= after_ms) {
+                let hint = "put the steps into the order of their times".to_owned();
+                self.reader.error(here.span, &here.key, "this step does not come after the one before it", Some(hint));
+            }
+            let skills = skills.into_iter().map(|at| at.value).collect();
+            steps.push(Widen { after_ms, level, skills, queues });
+            step.finish();
+        }
+        steps
+    }
+
+    fn read_overflow(&mut self, table: &Table<'r, 'a>) -> Vec<Overflow> {
+        let mut rules = Vec::new();
+        for rule in table.tables("overflow") {
+            let waited = rule.number("after_s", 1..=HOUR_S).map(|at| OverflowWhen::Waited(at.value * 1_000));
+            let waiting = rule.number("waiting", 1..=10_000).map(|at| OverflowWhen::Waiting(at.value));
+            let expected = rule.number("expected_s", 1..=HOUR_S).map(|at| OverflowWhen::Expected(at.value * 1_000));
+            let no_seats = rule.flag("no_seats").filter(|wanted| *wanted).map(|_| OverflowWhen::NoSeats);
+            let to = rule.need_text("to", "the queue that takes the call: to = \"general\"");
+            let to = to.and_then(|at| self.queue_named(&at));
+            let mut whens = [waited, waiting, expected, no_seats].into_iter().flatten();
+            match (whens.next(), whens.next(), to) {
+                (Some(when), None, Some(to)) => rules.push(Overflow { when, to }),
+                (Some(_), None, None) => {}
+                (None, ..) | (Some(_), Some(_), _) => {
+                    let here = rule.here();
+                    let hint = "give it exactly one of after_s, waiting, expected_s, no_seats = true".to_owned();
+                    self.reader.error(here.span, &here.key, "it is not clear when this overflow holds", Some(hint));
+                }
+            }
+            rule.finish();
+        }
+        rules
+    }
+
+    /// The queue of a name; an unknown one is a mistake. Being named counts as a use.
+    pub(super) fn queue_named(&mut self, at: &At<String>) -> Option<QueueId> {
+        if let Some(queue) = self.queues.get_mut(&at.value) {
+            queue.lines += 1;
+            return Some(queue.id);
+        }
+        let hint = one_of(&at.value, self.queues.keys().map(String::as_str));
+        self.reader.error(at.span.clone(), &at.key, format!("there is no queue {:?}", at.value), Some(hint));
+        None
     }
 
     fn read_queue(&mut self, table: &Table<'r, 'a>) {
@@ -38,7 +119,21 @@ impl<'r, 'a> Building<'r, 'a> {
             overflow_prompt: self.prompt(table, "overflow_prompt", "overflow"),
             max_waiting: table.number_or("max_waiting", 1..=10_000, MAX_WAITING),
             wrap_up_ms: table.number_or("wrap_up_ms", 0..=WRAP_UP_CAP_MS, WRAP_UP_MS),
+            wrap_up_more_ms: table.number_or("wrap_up_more_ms", 0..=WRAP_UP_CAP_MS, WRAP_UP_MORE_MS),
+            wrap_up_most_ms: table.number_or("wrap_up_most_ms", 0..=WRAP_UP_MOST_MS, WRAP_UP_CAP_MS),
+            result: table.flag("result").unwrap_or_default(),
+            level: read_level(table).unwrap_or(Level::LOWEST),
+            choice: read_choice(table),
+            ring_most: table.number_or("ring_most", 2..=50, RING_MOST),
+            age_ms: table.number("age_s", 5..=HOUR_S).map(|at| at.value * 1_000),
+            widen: Vec::new(),
+            overflow: Vec::new(),
         };
+        if queue.wrap_up_most_ms < queue.wrap_up_ms {
+            let here = table.here();
+            let message = "the longest wrap-up is shorter than the ordinary one";
+            self.reader.error(here.span, &here.key, message, Some("raise wrap_up_most_ms".to_owned()));
+        }
         let Some(name) = name else { return };
         let Ok(id) = u16::try_from(self.plan.queues.len()).map(QueueId) else {
             self.reader.error(name.span, &name.key, "there are more than 65,536 queues", None);
@@ -53,4 +148,20 @@ impl<'r, 'a> Building<'r, 'a> {
         self.queues.insert(name.value.clone(), NamedQueue { id, at: name.with_nothing(), lines: 0 });
         self.plan.queues.push(queue);
     }
+}
+
+fn read_level(table: &Table<'_, '_>) -> Option<Level> {
+    let level = table.number("level", 1..=9)?;
+    u8::try_from(level.value).ok().and_then(Level::new)
+}
+
+fn read_choice(table: &Table<'_, '_>) -> Choice {
+    const ALL: [Choice; 5] =
+        [Choice::LongestIdle, Choice::FewestCalls, Choice::RoundRobin, Choice::RingAll, Choice::LastAgent];
+    let parse = |word: &str| {
+        let choice = ALL.into_iter().find(|choice| choice.as_str() == word);
+        choice.ok_or_else(|| format!("{word:?} is no way to choose a seat"))
+    };
+    let hint = "longest_idle, fewest_calls, round_robin, ring_all or last_agent";
+    table.parsed("choice", hint, parse).map_or(Choice::LongestIdle, |at| at.value)
 }

@@ -23,13 +23,8 @@ impl<'r, 'a> Building<'r, 'a> {
         }
         let number = table.number("number", 100..=99_999_999);
         let name = table.text("name");
-        let skills = table.texts("skills");
+        let skills = self.read_skilled(table);
         let contact = table.parsed("contact", "for example sip:8001@10.0.0.9:5060;transport=udp", words::sip_uri);
-        for skill in &skills {
-            if let Some(skill) = self.skill(skill) {
-                skill.seats += 1;
-            }
-        }
         if skills.is_empty() && !table.has("skills") {
             let hint = Some("give it skills = [\"general\"]".to_owned());
             let here = table.here();
@@ -41,7 +36,6 @@ impl<'r, 'a> Building<'r, 'a> {
         }
         let id = SeatId(number.value);
         let name = name.map_or_else(|| number.value.to_string(), |at| at.value);
-        let skills = skills.into_iter().map(|at| at.value).collect();
         self.plan.seats.insert(id, Seat { id, name, skills, contact: contact.map(|at| at.value) });
     }
 }

@@ -133,7 +133,8 @@ fn a_good_plan_is_read_whole() {
     assert_eq!((service.queue, service.answer, service.priority), (QueueId(1), AnswerWhen::BySeat, 7));
     assert_eq!(service.greeting, PromptName::new("greeting/hr"));
     assert_eq!(plan.emergency.len(), 5, "the country's four, and 12389");
-    assert_eq!(plan.seats[&SeatId(8001)].skills, ["general", "12333"]);
+    let skilled = |name: &str| (name.to_owned(), crate::types::Level::ORDINARY);
+    assert_eq!(plan.seats[&SeatId(8001)].skills, [skilled("general"), skilled("12333")]);
 }
 
 #[test]
@@ -472,5 +473,82 @@ mod any_input {
             prop_assert_eq!(plan.is_some(), report.is_ok());
             prop_assert!(report.is_clean() || !report.to_string().is_empty());
         }
+    }
+}
+
+#[test]
+fn agents_desk_and_rules_of_queues_are_read() {
+    let text = GOOD.replace(
+        "[[queue]]\nname = \"general\"\nskill = \"general\"\n",
+        r#"[desk]
+reasons = ["meeting"]
+results = ["solved"]
+break_s = 600
+
+[[agent]]
+number = 1001
+name = "张三"
+seat = 8001
+skills = ["general=9", "12333"]
+queues = ["expert-12333", "general"]
+
+[[queue]]
+name = "general"
+skill = "general"
+level = 4
+choice = "fewest_calls"
+age_s = 30
+result = true
+wrap_up_most_ms = 60000
+
+[[queue.widen]]
+after_s = 30
+level = 1
+
+[[queue.widen]]
+after_s = 60
+queues = ["expert-12333"]
+
+[[queue.overflow]]
+no_seats = true
+to = "expert-12333"
+
+[[queue.overflow]]
+after_s = 90
+to = "expert-12333"
+"#,
+    );
+    let (plan, report) = check(&text);
+    assert!(report.is_ok(), "{report}");
+    let plan = plan.expect("a plan");
+    let queue = &plan.queues[0];
+    assert_eq!((queue.level.get(), queue.choice, queue.age_ms), (4, crate::types::Choice::FewestCalls, Some(30_000)));
+    assert_eq!((queue.widen.len(), queue.widen[1].queues.as_slice()), (2, [QueueId(1)].as_slice()));
+    assert_eq!(queue.overflow[1].when, crate::dialplan::OverflowWhen::Waited(90_000));
+    let agent = &plan.agents[&crate::types::AgentId(1001)];
+    assert_eq!((agent.seat, agent.agent.skills["general"].get()), (SeatId(8001), 9));
+    assert_eq!(agent.agent.queues, ["expert-12333", "general"]);
+    assert_eq!((plan.desk.break_ms, plan.desk.results.len()), (600_000, 1));
+}
+
+#[test]
+fn mistakes_in_rules_and_agents_are_named() {
+    for (wrong, part) in [
+        ("[[queue.widen]]\nafter_s = 30\n", "adds nobody"),
+        ("[[queue.widen]]\nafter_s = 30\nqueues = [\"nowhere\"]\n", "no queue \"nowhere\""),
+        ("[[queue.overflow]]\nto = \"general\"\n", "not clear when"),
+        ("[[queue.overflow]]\nafter_s = 5\nwaiting = 5\nto = \"general\"\n", "not clear when"),
+        ("[[queue.overflow]]\nafter_s = 5\nto = \"nowhere\"\n", "no queue \"nowhere\""),
+        ("choice = \"fair\"\n", "no way to choose"),
+        ("result = true\n", "[desk] has no results"),
+        ("wrap_up_most_ms = 1000\n", "shorter than"),
+        ("[[agent]]\nnumber = 1\nseat = 9999\n", "no seat 9999"),
+        ("[[agent]]\nnumber = 1\nseat = 8001\nskills = [\"general=10\"]\n", "no level from 1 to 9"),
+        ("[[agent]]\nnumber = 1\nseat = 8001\n[[agent]]\nnumber = 2\nseat = 8001\n", "sits at seat 8001 already"),
+    ] {
+        let text = GOOD.replace("skill = \"12333\"\nring_ms = 20000\n", &format!("skill = \"12333\"\n{wrong}"));
+        assert_ne!(text, GOOD);
+        let messages = check(&text).1.errors.into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("; ");
+        assert!(messages.contains(part), "{wrong}: {messages}");
     }
 }

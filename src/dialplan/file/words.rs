@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::dialplan::Cidr;
+use crate::types::Level;
 
 /// Reads "10.0.0.0/24", "2001:db8::/48" or one address.
 pub(super) fn cidr(text: &str) -> Result<Cidr, String> {
@@ -40,6 +41,13 @@ fn masked(address: IpAddr, prefix: u8) -> IpAddr {
             IpAddr::V6((u128::from(a) & mask).into())
         }
     }
+}
+
+/// Reads a skill with its level: "general" or "12333=7".
+pub(super) fn skilled(text: &str) -> Result<(String, Level), String> {
+    let Some((name, level)) = text.split_once('=') else { return Ok((text.to_owned(), Level::ORDINARY)) };
+    let level = level.trim().parse().ok().and_then(Level::new);
+    level.map(|level| (name.trim().to_owned(), level)).ok_or_else(|| format!("{text:?} has no level from 1 to 9"))
 }
 
 /// Reads the name of a prompt: folders and a file name, no way out of the folder.

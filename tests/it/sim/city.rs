@@ -1,18 +1,31 @@
-//! The plan of a small city for simulated worlds: four lines, two queues, six seats.
+//! The plans of a small city for the worlds of the center: four lines, three queues, six seats. Cities differ in how their
+//! queues choose, widen and overflow.
 
-use yihao::dialplan::{AnswerWhen, Hours, Line, Phase, Plan, Queue, QueueService, Seat, Service};
-use yihao::types::{LineNumber, PromptName, QueueId, SeatId, Wall};
+use yihao::dialplan::{
+    AnswerWhen, Desk, Hours, Line, Overflow, OverflowWhen, Phase, Plan, Queue, QueueService, Seat, Service, Widen,
+};
+use yihao::types::{Agent, AgentId, Choice, Level, LineNumber, PromptName, QueueId, SeatId, Wall, Word};
 
 pub(crate) const SEATS: [u32; 6] = [8001, 8002, 8003, 8004, 8005, 8006];
 
-/// The plan of the world; the other one has its queues in another order.
-pub(crate) fn plan(turned: bool) -> Plan {
+const CHOICES: [Choice; 5] =
+    [Choice::LongestIdle, Choice::FewestCalls, Choice::RoundRobin, Choice::RingAll, Choice::LastAgent];
+
+/// The plan of the `n`th city; turned it has its queues in another order.
+pub(crate) fn plan(n: u64, turned: bool) -> Plan {
     let number = |text: &str| LineNumber::parse(text).expect("a number");
-    let mut queues = vec![queue("general", "general", None), queue("expert", "12333", Some(45_000))];
+    let mut queues = queues(n);
     if turned {
         queues.reverse();
     }
-    let at = |name: &str| QueueId(u16::from(queues[0].name != name));
+    let names: Vec<String> = queues.iter().map(|queue| queue.name.clone()).collect();
+    let at = |name: &str| {
+        let index = names.iter().position(|other| other == name).expect("a queue of the city");
+        QueueId(u16::try_from(index).expect("few queues"))
+    };
+    for queue in &mut queues {
+        rules(n, queue, &at);
+    }
     let line = |text: &str, queue: &str, answer: AnswerWhen| Line {
         number: number(text),
         name: format!("line {text}"),
@@ -37,32 +50,91 @@ pub(crate) fn plan(turned: bool) -> Plan {
     ];
     lines[3].phases[0].service = Service::NotServed;
     let seat = |id: u32| {
-        let skills: &[&str] = match id % 3 {
-            0 => &["general"],
-            1 => &["general", "12333"],
-            _ => &["12333"],
+        let skills: &[(&str, u8)] = match id % 3 {
+            0 => &[("general", 5)],
+            1 => &[("general", 5), ("12333", 3)],
+            _ => &[("12333", 8)],
         };
-        let skills = skills.iter().map(|skill| (*skill).to_owned()).collect();
+        let skills = skills.iter().map(|(skill, of)| ((*skill).to_owned(), level(*of))).collect();
         (SeatId(id), Seat { id: SeatId(id), name: id.to_string(), skills, contact: None })
     };
     Plan {
         deployment: "world".into(),
         lines: lines.into_iter().map(|line| (line.number.clone(), line)).collect(),
         seats: SEATS.into_iter().map(seat).collect(),
+        desk: Desk { reasons: vec![Word::new("meeting")], results: vec![Word::new("solved")], break_ms: 40_000 },
         queues,
         ..Plan::default()
     }
 }
 
-fn queue(name: &str, skill: &str, max_wait_ms: Option<u32>) -> Queue {
-    Queue {
+fn queues(n: u64) -> Vec<Queue> {
+    let of = |name: &str, skill: &str| Queue {
         name: name.into(),
         skill: skill.into(),
-        music: PromptName::new("music/waiting"),
-        ring_ms: 15_000,
-        max_wait_ms,
         overflow_prompt: PromptName::new("overflow/busy"),
         max_waiting: 8,
         wrap_up_ms: 5_000,
+        wrap_up_more_ms: 4_000,
+        wrap_up_most_ms: 12_000,
+        ..Queue::default()
+    };
+    let choice = |n: u64| CHOICES[usize::try_from(n % 5).expect("small")];
+    vec![
+        Queue { choice: choice(n), result: n % 4 == 1, ..of("general", "general") },
+        Queue { choice: choice(n / 5), max_wait_ms: Some(45_000), ..of("expert", "12333") },
+        Queue { max_wait_ms: Some(30_000), ..of("night", "general") },
+    ]
+}
+
+/// Every other city has rules beside the first come, first served.
+fn rules(n: u64, queue: &mut Queue, at: &impl Fn(&str) -> QueueId) {
+    let step = |after_ms: u32| Widen { after_ms, ..Widen::default() };
+    match queue.name.as_str() {
+        "general" if n % 2 == 1 => {
+            queue.ring_most = 3;
+            queue.age_ms = Some(20_000);
+            queue.level = level(4);
+            queue.widen = vec![
+                Widen { level: Some(level(1)), ..step(15_000) },
+                Widen { skills: vec!["law".into()], ..step(25_000) },
+                Widen { queues: vec![at("expert")], ..step(40_000) },
+            ];
+            queue.overflow = vec![
+                Overflow { when: OverflowWhen::NoSeats, to: at("expert") },
+                Overflow { when: OverflowWhen::Waited(70_000), to: at("night") },
+            ];
+        }
+        "expert" if n % 3 == 1 => {
+            queue.overflow = vec![
+                Overflow { when: OverflowWhen::Waiting(3), to: at("general") },
+                Overflow { when: OverflowWhen::NoSeats, to: at("night") },
+            ];
+        }
+        _ => {}
+    }
+}
+
+pub(crate) fn level(n: u8) -> Level {
+    Level::new(n).expect("a level")
+}
+
+/// One of the persons of the city.
+pub(crate) fn agent(n: u32) -> Agent {
+    let skills: &[(&str, u8)] = match n % 4 {
+        0 => &[("general", 9), ("law", 2)],
+        1 => &[("general", 2), ("12333", 6)],
+        2 => &[("12333", 9), ("law", 9)],
+        _ => &[("general", 5), ("12333", 5)],
+    };
+    let queues: &[&str] = match n % 5 {
+        0 => &["expert", "general"],
+        1 => &["general"],
+        _ => &[],
+    };
+    Agent {
+        id: AgentId(n),
+        skills: skills.iter().map(|(skill, of)| ((*skill).to_owned(), level(*of))).collect(),
+        queues: queues.iter().map(|queue| (*queue).to_owned()).collect(),
     }
 }

@@ -1,43 +1,38 @@
 //! The reference model: a slow and simple account of what must happen, kept from inputs and ledger rows alone. It scans
 //! lists where the center keeps indexes, and panics on the first difference.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use yihao::center::{Config, Effect, Input, PresenceCommand, Reply};
+use yihao::center::{Config, Effect, Input, PresenceCommand, Reply, SeatChange, TalkCommand, WrapUpCommand};
 use yihao::dialplan::{Line, Plan, Service};
 use yihao::types::{
-    CallEvent, CallId, Cause, Fate, LegCommand, LegEvent, LegId, Mono, Now, OfferId, Origin, Row, SeatId, Source,
+    Agent, AgentId, CallEvent, CallId, Cause, Fate, LegCommand, LegEvent, LegId, Level, Mono, Now, OfferId, Origin,
+    PhoneNumber, Row, SeatId, Source,
 };
 
 use super::ear::Ear;
 
 mod calls;
 mod legs;
+mod queues;
 mod seats;
 
 pub(crate) use calls::At;
 use calls::Told;
 use legs::Leg;
+use queues::Queue;
 use seats::{After, Seat};
-
-/// What the world knows of a queue.
-#[derive(Debug)]
-struct Queue {
-    skill: String,
-    max_wait: Option<Duration>,
-    max_waiting: usize,
-    wrap_up: Duration,
-}
 
 #[derive(Debug)]
 pub(crate) struct Model {
     config: Config,
     queues: BTreeMap<String, Queue>,
-    skills: BTreeMap<SeatId, Vec<String>>,
-    /// Priority of each line that is served.
-    lines: BTreeMap<String, u8>,
+    skills: BTreeMap<SeatId, Vec<(String, Level)>>,
+    /// Priority and queue of each line that is served.
+    lines: BTreeMap<String, (u8, String)>,
+    /// Who talked with which caller last, where the queue asks for it.
+    familiar: BTreeMap<PhoneNumber, (SeatId, Option<AgentId>)>,
     not_served: Vec<String>,
     draining: bool,
     seats: BTreeMap<SeatId, Seat>,
@@ -46,26 +41,25 @@ pub(crate) struct Model {
     /// The last word of a leg that was fed and has no row yet.
     last_word: Option<(LegId, Cause)>,
     /// The leg that arrives with this input: its number decides what must happen.
-    arriving: Option<(LegId, Origin, String)>,
+    arriving: Option<(LegId, Origin, String, Option<PhoneNumber>)>,
+    /// Seats that must be rung together with the one of the last row.
+    ring_too: Vec<SeatId>,
+    /// A result that an agent has given and that has no row yet.
+    result: Option<CallId>,
     now: Mono,
     ticking: bool,
     pub(crate) fates: BTreeMap<String, u64>,
+    /// How often the rarer things happened: a world in which they never do proves nothing.
+    pub(crate) seen: BTreeMap<String, u64>,
 }
 
 impl Model {
     pub(crate) fn new(plan: &Plan, config: Config) -> Self {
-        let ms = |ms: u32| Duration::from_millis(ms.into());
-        let queues = plan.queues.iter().map(|queue| {
-            let known = Queue {
-                skill: queue.skill.clone(),
-                max_wait: queue.max_wait_ms.map(ms),
-                max_waiting: queue.max_waiting as usize,
-                wrap_up: ms(queue.wrap_up_ms),
-            };
-            (queue.name.clone(), known)
-        });
         let served = |line: &Line| match &line.phases[0].service {
-            Service::Queue(service) => Some((line.number.as_str().to_owned(), service.priority)),
+            Service::Queue(service) => {
+                let queue = plan.queue(service.queue).expect("a queue of the plan").name.clone();
+                Some((line.number.as_str().to_owned(), (service.priority, queue)))
+            }
             Service::NotServed => None,
         };
         let not_served = plan
@@ -75,7 +69,10 @@ impl Model {
             .map(|line| line.number.as_str().to_owned());
         Self {
             config,
-            queues: queues.collect(),
+            queues: queues::queues(plan),
+            familiar: BTreeMap::new(),
+            ring_too: Vec::new(),
+            result: None,
             skills: plan.seats.iter().map(|(id, seat)| (*id, seat.skills.clone())).collect(),
             lines: plan.lines.values().filter_map(served).collect(),
             not_served: not_served.collect(),
@@ -88,7 +85,12 @@ impl Model {
             now: Mono::default(),
             ticking: false,
             fates: BTreeMap::new(),
+            seen: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn note(&mut self, what: impl Into<String>) {
+        *self.seen.entry(what.into()).or_default() += 1;
     }
 
     /// What an input means, before the center has seen it.
@@ -115,6 +117,7 @@ impl Model {
                     seat.time_passes(now.mono);
                 }
             }
+            Input::Plan { .. } => self.orders_begin_anew(),
             Input::SignIn { .. }
             | Input::WrapUp { .. }
             | Input::Talk { .. }
@@ -124,7 +127,6 @@ impl Model {
             | Input::Audit
             | Input::Presence { .. }
             | Input::Look { .. }
-            | Input::Plan { .. }
             | Input::Measured { .. }
             | Input::RecordingFailed { .. }
             | Input::TrunkHealth { .. } => {}
@@ -134,7 +136,8 @@ impl Model {
     fn leg_speaks(&mut self, leg: LegId, event: &LegEvent) {
         match event {
             LegEvent::Arrived(arrival) => {
-                self.arriving = Some((leg, arrival.origin, arrival.called.as_str().to_owned()));
+                self.arriving =
+                    Some((leg, arrival.origin, arrival.called.as_str().to_owned(), arrival.calling.number.clone()));
             }
             LegEvent::Ended { cause, .. } => {
                 if self.legs.contains_key(&leg) {
@@ -160,48 +163,111 @@ impl Model {
                 "the first effect of an arrival is {first:?}"
             );
         }
-        if let Input::Presence { seat, command, .. } = input {
-            self.wish(*seat, command, effects);
+        if let Some(granted) = self.wish(input) {
+            let replied = effects.iter().find_map(reply);
+            assert_eq!(replied, Some(granted), "{input:?}");
+            self.note(if granted { "a wish is granted" } else { "a wish is refused" });
         }
         for effect in effects {
             match effect {
                 Effect::Ledger(row) => self.row(row),
                 Effect::Leg { call, leg, command } => self.command(*call, *leg, command),
-                Effect::Hear { call, set } => {
-                    let overflow = set
-                        .iter()
-                        .flat_map(|hear| &hear.from)
-                        .any(|source| matches!(source, Source::Prompt { name, .. } if name.0.starts_with("overflow/")));
-                    if overflow {
-                        self.overflows(*call);
-                    }
-                }
                 Effect::Record { call, .. } => self.told(*call).records(),
                 Effect::EndRecording { call } => self.told(*call).recording_ends(),
-                Effect::Reply { .. } | Effect::Seat(_) => {}
+                Effect::Seat(news) => {
+                    if let (SeatChange::Presence(_), Some(seat)) = (&news.change, self.seats.get_mut(&news.seat)) {
+                        seat.untold = false;
+                    }
+                }
+                Effect::Hear { .. } | Effect::Reply { .. } => {}
             }
         }
         assert_eq!(self.arriving, None, "an arrival without its row");
         assert_eq!(self.last_word, None, "a last word without its row");
-        self.nobody_waits_for_a_free_seat();
+        assert_eq!(self.ring_too, [], "seats that must be rung are not");
+        assert_eq!(self.result, None, "a result without its row");
+        assert!(self.seats.values().all(|seat| !seat.untold), "a change of presence that nobody is told of");
+        self.nobody_waits_in_vain();
         self.nobody_is_rung_who_takes_no_calls();
         self.everybody_hears_what_they_should(ear);
     }
 
-    /// A wish of an agent, granted or not as the rules say.
-    fn wish(&mut self, id: SeatId, command: &PresenceCommand, effects: &[Effect]) {
+    /// A wish of an agent, granted or not as the rules say; nothing when the input is none.
+    fn wish(&mut self, input: &Input) -> Option<bool> {
+        match input {
+            Input::Presence { seat, command, .. } => Some(self.chooses(*seat, command)),
+            Input::SignIn { seat, agent, take_over, .. } => Some(self.signs_in(*seat, agent, *take_over)),
+            Input::WrapUp { seat, command, .. } => Some(self.writes(*seat, command)),
+            Input::Talk { seat, command, .. } => Some(self.desk(*seat, *command)),
+            Input::DialOut { .. } | Input::Surge { .. } => Some(false),
+            Input::Leg { .. }
+            | Input::PromptEnded { .. }
+            | Input::Measured { .. }
+            | Input::RecordingFailed { .. }
+            | Input::Reachable { .. }
+            | Input::TrunkHealth { .. }
+            | Input::CallerLists { .. }
+            | Input::Audit
+            | Input::Look { .. }
+            | Input::Plan { .. }
+            | Input::Drain
+            | Input::Tick => None,
+        }
+    }
+
+    fn chooses(&mut self, id: SeatId, command: &PresenceCommand) -> bool {
         let now = self.now;
-        let granted = self.seats.get_mut(&id).is_some_and(|seat| seat.wishes(command, now));
-        let replied = effects.iter().find_map(|effect| match effect {
-            Effect::Reply { reply, .. } => Some(*reply == Reply::Done),
-            Effect::Ledger(_)
-            | Effect::Leg { .. }
-            | Effect::Hear { .. }
-            | Effect::Record { .. }
-            | Effect::EndRecording { .. }
-            | Effect::Seat(_) => None,
-        });
-        assert_eq!(replied, Some(granted), "{command:?} of {id}");
+        self.seats.get_mut(&id).is_some_and(|seat| seat.wishes(command, now))
+    }
+
+    /// One person has one seat, one seat one person; a take-over waits for the end of a call.
+    fn signs_in(&mut self, id: SeatId, agent: &Agent, take_over: bool) -> bool {
+        let now = self.now;
+        let Some(seat) = self.seats.get(&id) else { return false };
+        let is = |seat: &Seat| seat.agent.as_ref().is_some_and(|other| other.id == agent.id);
+        let taken = seat.is_signed_in() && !is(seat);
+        let elsewhere = self.seats.iter().find(|(other, seat)| **other != id && is(seat)).map(|(other, _)| *other);
+        if !take_over && (taken || elsewhere.is_some()) {
+            return false;
+        }
+        let mut in_call = false;
+        for other in elsewhere.into_iter().chain(taken.then_some(id)) {
+            let other = self.seats.get_mut(&other).expect("found above");
+            other.wishes(&PresenceCommand::SignOut, now);
+            in_call |= other.is_signed_in();
+        }
+        if !in_call {
+            self.seats.get_mut(&id).expect("found above").signs_in(now, Some(agent.clone()));
+        }
+        !in_call
+    }
+
+    fn writes(&mut self, id: SeatId, command: &WrapUpCommand) -> bool {
+        let now = self.now;
+        let done = self.seats.get_mut(&id).and_then(|seat| seat.writes(command, now));
+        self.result = done.flatten();
+        done.is_some()
+    }
+
+    /// Hold, retrieve and hang-up from the desk.
+    fn desk(&mut self, id: SeatId, command: TalkCommand) -> bool {
+        let Some(seat) = self.seats.get_mut(&id) else { return false };
+        let Some((leg, call)) = seat.talk() else { return command == TalkCommand::HangUp && seat.is_rung() };
+        let told = self.calls.get_mut(&call).expect("a talk has its call");
+        match command {
+            TalkCommand::Hold | TalkCommand::Retrieve => {
+                self.legs.get_mut(&leg).expect("a talk has its leg").held = command == TalkCommand::Hold;
+            }
+            TalkCommand::HangUp if told.at != At::Talking => return false,
+            TalkCommand::HangUp => {
+                let rule = self.queues[told.queue.as_ref().expect("its queue")].wrap_up;
+                told.party = None;
+                told.fate = Some(Fate::Answered { seat: id });
+                told.ends();
+                seat.leaves(leg, After::WrapUp(rule));
+            }
+        }
+        true
     }
 
     fn row(&mut self, row: &Row) {
@@ -216,24 +282,38 @@ impl Model {
             | CallEvent::RecordingFailed { .. } => {
                 assert!(!self.told(id).over, "{id} has a row after its end: {:?}", row.event);
             }
+            CallEvent::Widened { step } => {
+                let told = &self.calls[&id];
+                assert_eq!(told.at, At::Waiting, "{id} widens out of turn");
+                assert_eq!(usize::from(*step), self.step(told), "{id} has come to another step");
+                self.note(format!("widened to step {step}"));
+            }
+            CallEvent::Overflowed { from, to, why } => self.overflows(id, from, to.as_deref(), *why),
+            CallEvent::Result { .. } => {
+                assert_eq!(self.result.take(), Some(id), "a result of another call");
+                self.note("a result");
+            }
             CallEvent::Marked { .. }
-            | CallEvent::Widened { .. }
             | CallEvent::Announced { .. }
-            | CallEvent::Overflowed { .. }
             | CallEvent::Wish { .. }
             | CallEvent::Dialled { .. }
-            | CallEvent::Result { .. }
             | CallEvent::Healed { .. } => panic!("{id} has a row that nothing asks for: {:?}", row.event),
             CallEvent::Quality { .. } => assert!(self.calls.contains_key(&id), "figures of no call"),
-            CallEvent::Queued { queue, .. } => self.queued(id, queue),
-            CallEvent::Offered { offer, seat, leg, .. } => self.offered(id, *offer, *seat, *leg),
+            CallEvent::Queued { queue, ahead, serving } => self.queued(id, queue, (*ahead, *serving)),
+            CallEvent::Offered { offer, seat, leg, agent, decision } => {
+                let why = decision.as_ref().expect("an offer has its reason");
+                self.offered(id, calls::Open { id: *offer, seat: *seat, leg: *leg, rang: false }, why);
+                assert_eq!(*agent, self.seats[seat].agent.as_ref().map(|agent| agent.id), "another person");
+            }
             CallEvent::Ringing { offer } => {
-                let open = self.told(id).offer.as_mut().expect("rings without an offer");
-                assert_eq!(open.id, *offer, "an old offer rings");
-                open.rang = true;
+                let open = self.told(id).offers.iter_mut().find(|open| open.id == *offer);
+                open.expect("rings without an offer").rang = true;
             }
             CallEvent::OfferEnded { offer, cause } => self.offer_ended(id, *offer, *cause),
-            CallEvent::Talking { seat, leg, .. } => {
+            CallEvent::Talking { seat, leg, agent } => {
+                let person = self.seats[seat].agent.as_ref().map(|agent| agent.id);
+                assert_eq!(*agent, person, "another person talks");
+                self.knows(id, *seat, person);
                 let told = self.told(id);
                 assert_eq!(told.at, At::Talking, "{id} talks out of turn");
                 assert_eq!(told.party, Some((*seat, *leg)), "{id} talks with somebody else");
@@ -277,11 +357,12 @@ impl Model {
     }
 
     fn offer_ended(&mut self, id: CallId, offer: OfferId, cause: Cause) {
+        let now = self.now;
         let told = self.told(id);
-        let caller_left = told.at == At::Ending;
-        let open = told.offer.take().expect("an offer ends that is not open");
-        assert_eq!(open.id, offer, "another offer ends than the open one");
-        if told.at == At::Offered {
+        let no_more = told.at == At::Ending || told.party.is_some();
+        let index = told.offers.iter().position(|open| open.id == offer).expect("an offer ends that is not open");
+        let open = told.offers.remove(index);
+        if told.at == At::Offered && told.offers.is_empty() {
             told.goes(&[At::Offered], At::Waiting);
         }
         let by_itself = !self.legs.contains_key(&open.leg);
@@ -289,16 +370,16 @@ impl Model {
         let seat = self.seats.get_mut(&open.seat).expect("a seat of the plan");
         let after = match cause {
             Cause::Cancelled => {
-                assert!(caller_left || !seat.takes_calls(), "an offer of {id} is taken back without a reason");
+                assert!(no_more || !seat.takes_calls(), "an offer of {id} is taken back without a reason");
                 After::Free
             }
             Cause::Unregistered if !by_itself => After::Free,
             Cause::Declined => {
-                seat.not_ready();
+                seat.not_ready(now);
                 After::Free
             }
             Cause::NoAnswer if open.rang => {
-                seat.not_ready();
+                seat.not_ready(now);
                 After::Free
             }
             Cause::NoAnswer
@@ -313,7 +394,7 @@ impl Model {
             | Cause::Failed
             | Cause::PeerLost
             | Cause::Restart => {
-                seat.strike();
+                seat.strike(now);
                 rest
             }
         };
@@ -335,7 +416,7 @@ fn fate_of(at: At, seat: Option<SeatId>, cause: Cause) -> Fate {
         (At::Offered | At::Joining, _) if left => Fate::AbandonedInRing,
         (At::Feature, _) if left => Fate::Served,
         (At::Greeting | At::Waiting | At::Offered | At::Joining | At::Feature, _) => Fate::Failed { cause },
-        (At::New | At::Talking | At::Ending, _) => panic!("a caller is gone {at:?}"),
+        (At::New | At::Moving | At::Talking | At::Ending, _) => panic!("a caller is gone {at:?}"),
     }
 }
 
@@ -373,7 +454,14 @@ impl Model {
             At::Joining if since >= Duration::from_millis(config.join_max_ms.into()) => {
                 Fate::Failed { cause: Cause::PeerLost }
             }
-            At::Greeting | At::Waiting | At::Offered | At::Joining | At::Talking | At::Overflow | At::Feature => {
+            At::Greeting
+            | At::Moving
+            | At::Waiting
+            | At::Offered
+            | At::Joining
+            | At::Talking
+            | At::Overflow
+            | At::Feature => {
                 panic!("{id} is told {command:?} in {:?}", told.at)
             }
         };
@@ -391,6 +479,7 @@ impl Model {
             let all = |fits: fn(&Source) -> bool| !heard.is_empty() && heard.iter().all(fits);
             let fine = match told.at {
                 At::New | At::Ending => true,
+                At::Moving => false,
                 At::Greeting | At::Overflow | At::Feature => {
                     !told.prompt_over && all(|source| matches!(source, Source::Prompt { .. }))
                 }
@@ -409,40 +498,24 @@ impl Model {
         }
     }
 
-    /// Calls that nobody has, in the order in which they must be served, with the skill that they need.
-    fn waiting(&self) -> Vec<((Reverse<u8>, u64), CallId, String)> {
-        let waits = self.calls.iter().filter(|(_, told)| told.at == At::Waiting);
-        let mut waiting: Vec<_> = waits
-            .map(|(id, told)| (told.order, *id, self.queues[told.queue.as_ref().expect("its queue")].skill.clone()))
-            .collect();
-        waiting.sort();
-        waiting
-    }
-
-    /// The seat that must get the next call of a skill.
-    fn longest_idle(&self, skill: &str) -> Option<SeatId> {
-        let skilled = |id: &SeatId| self.skills[id].iter().any(|has| has == skill);
-        let free = self.seats.iter().filter(|(id, seat)| seat.is_available() && skilled(id));
-        free.map(|(id, seat)| (seat.free_since, *id)).min().map(|(_, id)| id)
-    }
-
     fn nobody_is_rung_who_takes_no_calls(&self) {
         for (id, told) in self.calls.iter().filter(|(_, told)| told.at == At::Offered) {
-            let seat = told.offer.as_ref().expect("an offer is open").seat;
-            assert!(self.seats[&seat].takes_calls(), "{id} rings at {seat}, which takes no calls");
-        }
-    }
-
-    fn nobody_waits_for_a_free_seat(&self) {
-        for (_, id, skill) in self.waiting() {
-            let seat = self.longest_idle(&skill);
-            assert_eq!(seat, None, "{id} waits though a seat is free");
-            if self.ticking {
-                let told = &self.calls[&id];
-                let most = self.queues[told.queue.as_ref().expect("its queue")].max_wait;
-                let waited = self.now.since(told.queued_at);
-                assert!(most.is_none_or(|most| waited < most), "{id} waits beyond its limit");
+            assert!(!told.offers.is_empty(), "{id} is offered to nobody");
+            for open in &told.offers {
+                assert!(self.seats[&open.seat].takes_calls(), "{id} rings at {}, which takes no calls", open.seat);
             }
         }
+    }
+}
+
+fn reply(effect: &Effect) -> Option<bool> {
+    match effect {
+        Effect::Reply { reply, .. } => Some(*reply == Reply::Done),
+        Effect::Ledger(_)
+        | Effect::Leg { .. }
+        | Effect::Hear { .. }
+        | Effect::Record { .. }
+        | Effect::EndRecording { .. }
+        | Effect::Seat(_) => None,
     }
 }

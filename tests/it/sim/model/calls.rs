@@ -1,12 +1,11 @@
 //! What the model knows of a call, and the rows that move it.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
-use yihao::types::{CallId, Cause, Fate, LegId, Mono, OfferId, Origin, SeatId};
+use yihao::types::{AgentId, CallId, Cause, Choice, Decision, Fate, LegId, Mono, OfferId, Origin, PhoneNumber, SeatId};
 
 use super::legs::Leg;
-use super::seats::After;
+use super::seats::{After, Doing};
 use super::{Model, fate_of};
 
 /// Where a call is.
@@ -14,6 +13,8 @@ use super::{Model, fate_of};
 pub(crate) enum At {
     New,
     Greeting,
+    /// Has left one queue for the next and is in neither.
+    Moving,
     Waiting,
     Offered,
     Joining,
@@ -33,15 +34,23 @@ pub(crate) struct Open {
 
 #[derive(Debug)]
 pub(crate) struct Told {
-    /// Priority, then arrival.
-    pub(crate) order: (Reverse<u8>, u64),
+    /// Priority of the line.
+    pub(crate) priority: u8,
+    pub(crate) arrived_at: Mono,
+    caller: Option<PhoneNumber>,
+    /// The seat that knows the caller.
+    pub(crate) prefer: Option<SeatId>,
     pub(crate) first_leg: LegId,
     pub(crate) at: At,
     pub(crate) since: Mono,
     pub(super) now: Mono,
     pub(crate) queue: Option<String>,
+    /// Since when it waits in this queue, and at all.
     pub(crate) queued_at: Mono,
-    pub(crate) offer: Option<Open>,
+    pub(crate) waits_since: Mono,
+    /// Queues that it has left.
+    pub(crate) left: Vec<String>,
+    pub(crate) offers: Vec<Open>,
     pub(crate) party: Option<(SeatId, LegId)>,
     pub(crate) refusal: Option<Cause>,
     pub(crate) prompt_over: bool,
@@ -57,6 +66,10 @@ impl Told {
         self.at = to;
         self.since = self.now;
         self.prompt_over = false;
+    }
+
+    pub(crate) fn overflows(&mut self) {
+        self.goes(&[At::Greeting, At::Moving, At::Waiting], At::Overflow);
     }
 
     pub(crate) fn ends(&mut self) {
@@ -78,19 +91,24 @@ impl Told {
 
 impl Model {
     pub(super) fn arrived(&mut self, id: CallId, leg: LegId, origin: Origin) {
-        let (expected, from, called) = self.arriving.take().expect("a row of an arrival that was not fed");
+        let (expected, from, called, caller) = self.arriving.take().expect("a row of an arrival that was not fed");
         assert_eq!((expected, from), (leg, origin));
         let refusal = self.expected_refusal(origin, &called);
         let feature = matches!(origin, Origin::Seat(_)) && refusal.is_none();
         let told = Told {
-            order: (Reverse(self.lines.get(&called).copied().unwrap_or_default()), id.0),
+            priority: self.lines.get(&called).map_or(0, |(priority, _)| *priority),
+            arrived_at: self.now,
+            prefer: caller.as_ref().and_then(|caller| self.who_knows(caller)),
+            caller,
             first_leg: leg,
             at: if feature { At::Feature } else { At::New },
             since: self.now,
             now: self.now,
-            queue: None,
+            queue: self.lines.get(&called).map(|(_, queue)| queue.clone()),
             queued_at: self.now,
-            offer: None,
+            waits_since: self.now,
+            left: Vec::new(),
+            offers: Vec::new(),
             party: None,
             refusal,
             prompt_over: false,
@@ -106,11 +124,11 @@ impl Model {
         };
         self.legs.insert(leg, Leg::new(id, seat, true));
         if let Some(seat) = seat {
-            self.feature(seat, leg, &called);
+            self.feature(seat, (leg, id), &called);
         }
     }
 
-    fn feature(&mut self, id: SeatId, leg: LegId, code: &str) {
+    fn feature(&mut self, id: SeatId, (leg, call): (LegId, CallId), code: &str) {
         use yihao::center::PresenceCommand::{NotReady, Ready, SignIn, SignOut};
         let now = self.now;
         let seat = self.seats.get_mut(&id).expect("a seat of the plan");
@@ -124,55 +142,77 @@ impl Model {
             seat.wishes(command, now);
         }
         if seat.busy.is_none() {
-            seat.takes(leg);
+            seat.takes(leg, call, Doing::Own);
         }
     }
 
-    pub(super) fn queued(&mut self, id: CallId, queue: &str) {
+    /// Where whoever talked with this caller last sits now.
+    fn who_knows(&self, caller: &PhoneNumber) -> Option<SeatId> {
+        match self.familiar.get(caller)? {
+            (_, Some(person)) => {
+                let sits = |seat: &super::seats::Seat| seat.agent.as_ref().is_some_and(|agent| agent.id == *person);
+                self.seats.iter().find(|(_, seat)| sits(seat)).map(|(id, _)| *id)
+            }
+            (seat, None) => Some(*seat),
+        }
+    }
+
+    pub(super) fn knows(&mut self, id: CallId, seat: SeatId, person: Option<AgentId>) {
+        let told = &self.calls[&id];
+        let asks = self.queues[told.queue.as_ref().expect("its queue")].choice() == Choice::LastAgent;
+        if let Some(caller) = told.caller.as_ref().filter(|_| asks) {
+            self.familiar.insert(caller.clone(), (seat, person));
+        }
+    }
+
+    pub(super) fn queued(&mut self, id: CallId, queue: &str, (ahead, serving): (u32, u32)) {
         let (now, waiting) = (self.now, self.waiting_in(queue));
         let prompt = Duration::from_millis(self.config.prompt_max_ms.into());
         assert!(waiting < self.queues[queue].max_waiting, "{id} joins a full queue");
+        assert_eq!(ahead as usize, waiting, "what the row says of the queue");
+        // Of several deadlines in one tick the model lets those of seats pass first.
+        assert!(self.ticking || serving as usize == self.serving(queue), "what the row says of the seats");
         let told = self.told(id);
-        assert!(told.prompt_over || now.since(told.since) >= prompt, "{id} did not hear the whole greeting");
-        told.goes(&[At::Greeting], At::Waiting);
-        told.queue = Some(queue.to_owned());
+        assert_eq!(told.queue.as_deref(), Some(queue), "another queue than its own");
+        if told.at == At::Greeting {
+            assert!(told.prompt_over || now.since(told.since) >= prompt, "{id} did not hear the whole greeting");
+        }
+        if told.left.is_empty() || told.at == At::Greeting || told.waits_since == told.arrived_at {
+            told.waits_since = now;
+        }
+        told.goes(&[At::Greeting, At::Moving], At::Waiting);
         told.queued_at = now;
     }
 
-    fn waiting_in(&self, queue: &str) -> usize {
-        self.calls.values().filter(|told| told.at == At::Waiting && told.queue.as_deref() == Some(queue)).count()
-    }
-
-    pub(super) fn overflows(&mut self, id: CallId) {
-        let now = self.now;
-        let queue = self.told(id).queue.clone();
-        match queue {
-            Some(queue) => {
-                let most = self.queues[&queue].max_wait.expect("an overflow needs a limit");
-                let told = self.told(id);
-                assert!(now.since(told.queued_at) >= most, "{id} overflows before its time");
-                told.goes(&[At::Waiting], At::Overflow);
-            }
-            None => {
-                let full = self.queues.keys().any(|name| self.waiting_in(name) >= self.queues[name].max_waiting);
-                assert!(full, "{id} overflows and no queue is full");
-                let told = self.told(id);
-                told.goes(&[At::Greeting], At::Overflow);
-            }
-        }
-    }
-
     /// An offer is right when it is exactly the one that the lists ask for.
-    pub(super) fn offered(&mut self, id: CallId, offer: OfferId, seat: SeatId, leg: LegId) {
-        let waiting = self.waiting();
-        let due = waiting.iter().find_map(|(_, call, skill)| Some((*call, self.longest_idle(skill)?)));
-        assert_eq!(due, Some((id, seat)), "the wrong call or the wrong seat");
-        let told = self.told(id);
-        told.goes(&[At::Waiting], At::Offered);
-        assert!(told.offer.is_none() && told.party.is_none(), "{id} has two owners");
-        told.offer = Some(Open { id: offer, seat, leg, rang: false });
-        self.legs.insert(leg, Leg::new(id, Some(seat), false));
-        self.seats.get_mut(&seat).expect("a seat of the plan").takes(leg);
+    pub(super) fn offered(&mut self, id: CallId, open: Open, why: &Decision) {
+        if let Some(next) = self.ring_too.first().copied() {
+            assert_eq!(next, open.seat, "another seat is rung too");
+            self.ring_too.remove(0);
+            assert_eq!(self.told(id).at, At::Offered, "another call is offered in between");
+        } else {
+            let due = self.due().expect("an offer that nothing asks for");
+            assert_eq!((due.call, due.seats[0]), (id, open.seat), "the wrong call or the wrong seat");
+            self.decided(&due, why);
+            self.note(format!("a match by {}", why.choice.as_str()));
+            if due.seats.len() > 1 {
+                self.note("several seats ring");
+            }
+            if why.step > 0 {
+                self.note("an offer after widening");
+            }
+            if usize::from(why.priority) > usize::from(self.calls[&id].priority) {
+                self.note("an offer after ageing");
+            }
+            self.ring_too = due.seats[1..].to_vec();
+            self.note_turn(&due);
+            let told = self.told(id);
+            told.goes(&[At::Waiting], At::Offered);
+            assert!(told.offers.is_empty() && told.party.is_none(), "{id} has two owners");
+        }
+        self.legs.insert(open.leg, Leg::new(id, Some(open.seat), false));
+        self.seats.get_mut(&open.seat).expect("a seat of the plan").takes(open.leg, id, Doing::Rung);
+        self.told(id).offers.push(open);
     }
 
     pub(super) fn leg_answers(&mut self, id: LegId) {
@@ -192,8 +232,8 @@ impl Model {
             }
             return;
         }
-        let open = told.offer.take().expect("a seat's leg that is not offered answers");
-        assert_eq!(open.leg, id, "another leg than the offered one is up");
+        let index = told.offers.iter().position(|open| open.leg == id);
+        let open = told.offers.remove(index.expect("a seat's leg that is not offered answers"));
         told.party = Some((open.seat, id));
         let caller = told.first_leg;
         let up = self.legs.get(&caller).is_some_and(|leg| leg.answered);
