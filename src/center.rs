@@ -4,6 +4,7 @@
 //! One file per step of a call's life: `arrive`, `offer`, `answer`, `hold`, `end`; `tick` and `presence` are
 //! what happens beside it. Knows no SIP, no media engine and no store.
 
+mod announce;
 mod answer;
 mod arrive;
 mod check;
@@ -24,7 +25,7 @@ mod timers;
 pub use io::{Effect, Input, PresenceCommand, Refusal, Reply, SeatChange, SeatNews, TalkCommand, WrapUpCommand};
 pub use look::{CallView, Doing, QueueView, SeatView, TrunkView, View, WhereIs};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,6 +109,8 @@ pub struct Center {
     somebody_left: bool,
     /// The day of the counters.
     day: i64,
+    /// Names of the surges that are on.
+    surges: BTreeSet<String>,
     timers: Timers,
     memory: Memory,
 }
@@ -133,6 +136,7 @@ impl Center {
             returned: Vec::new(),
             somebody_left: false,
             day: 0,
+            surges: BTreeSet::new(),
             timers: Timers::default(),
             memory,
         };
@@ -168,9 +172,11 @@ impl Center {
                 let done = self.talk_command(seat, command, out);
                 out.reply(reply, done);
             }
-            Input::DialOut { reply, .. } | Input::Surge { reply, .. } => {
-                out.reply(reply, Err(Refusal::NotServed));
+            Input::Surge { name, on, reply } => {
+                let done = self.switch_surge(name, on);
+                out.reply(reply, done);
             }
+            Input::DialOut { reply, .. } => out.reply(reply, Err(Refusal::NotServed)),
             Input::CallerLists { .. } | Input::Audit => {}
             Input::Look { reply } => self.on_look(reply, out),
             Input::Plan { plan } => self.on_plan(plan, out),
@@ -187,7 +193,7 @@ impl Center {
             LegEvent::Answered => self.on_answered(leg, out),
             LegEvent::NoEarlyMedia => self.on_no_early_media(leg, out),
             LegEvent::Held(held) => self.on_held(leg, held, out),
-            LegEvent::Digit { .. } => self.on_digit(leg, out),
+            LegEvent::Digit { digit, .. } => self.on_digit(leg, digit, out),
             LegEvent::Ended { cause, status } => self.on_ended(leg, cause, status, out),
         }
     }
@@ -195,6 +201,18 @@ impl Center {
     /// When [`Input::Tick`] is due next. Ticks that come early or late do no harm.
     pub fn deadline(&self) -> Option<Mono> {
         self.timers.next().into_iter().chain(self.acd.deadline()).min()
+    }
+
+    /// A surge counts for calls that arrive from now on.
+    fn switch_surge(&mut self, name: String, on: bool) -> Result<(), Refusal> {
+        if !on {
+            return if self.surges.remove(&name) { Ok(()) } else { Err(Refusal::NoSuchSurge) };
+        }
+        if !self.plan.surges.iter().any(|surge| surge.name == name) {
+            return Err(Refusal::NoSuchSurge);
+        }
+        self.surges.insert(name);
+        Ok(())
     }
 
     /// A new day: the counters of seats that wait begin anew.

@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 
 use crate::types::{
-    Agent, AgentId, Choice, Level, LineNumber, OverflowWhy, PromptName, QueueId, SeatId, TlsMedia, TrunkId, Wall, Word,
+    Agent, AgentId, Choice, Digit, Level, LineNumber, OverflowWhy, PromptName, QueueId, SeatId, TlsMedia, TrunkId,
+    Wall, WishKind, Word,
 };
 
+pub mod announce;
 pub mod feature;
 pub mod file;
 mod hours;
@@ -46,6 +48,8 @@ pub struct Plan {
     pub agents: BTreeMap<AgentId, PlannedAgent>,
     /// What agents may choose from and how long a break lasts.
     pub desk: Desk,
+    /// What an operator may switch on; of several that are on the first that fits a line counts.
+    pub surges: Vec<Surge>,
 }
 
 /// Rules for agents that hold at every seat.
@@ -171,6 +175,48 @@ pub struct Queue {
     pub widen: Vec<Widen>,
     /// When a call goes to another queue instead; the first that holds counts.
     pub overflow: Vec<Overflow>,
+    /// When position and expected wait are said; `None`: never.
+    pub announce: Option<Announce>,
+    /// What a caller may leave instead of waiting on.
+    pub wish: Option<WishOffer>,
+}
+
+/// When a waiting caller is told position and expected wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announce {
+    /// After joining the queue, milliseconds (default 10,000).
+    pub first_ms: u32,
+    /// After the one before, milliseconds (default 30,000).
+    pub every_ms: u32,
+}
+
+/// A key by which a waiting caller leaves the queue for something that is done later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WishOffer {
+    /// What.
+    pub kind: WishKind,
+    /// The key.
+    pub key: Digit,
+    /// Said after each announcement: which key does what.
+    pub prompt: PromptName,
+    /// Said when the key was pressed: that the wish is noted, or that the message begins.
+    pub done: PromptName,
+    /// Longest message, milliseconds (default 120,000).
+    pub longest_ms: u32,
+}
+
+/// A state of emergency that an operator switches on and off while the exchange runs: callers hear a prompt more, or wait
+/// in a queue of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surge {
+    /// Its name for the switch.
+    pub name: String,
+    /// Played after the greeting.
+    pub prompt: Option<PromptName>,
+    /// Where callers wait instead.
+    pub queue: Option<QueueId>,
+    /// On which lines; empty: on all.
+    pub lines: Vec<LineNumber>,
 }
 
 impl Default for Queue {
@@ -193,6 +239,8 @@ impl Default for Queue {
             age_ms: None,
             widen: Vec::new(),
             overflow: Vec::new(),
+            announce: None,
+            wish: None,
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::types::{Hear, LegId, Source};
 pub enum Scene {
     /// Each by itself, all hear this.
     Apart(Source),
+    /// Nobody hears anything but comfort silence: somebody speaks a message.
+    Silent,
     /// Everybody hears everybody else. While any far end holds, all hear `on_hold`: the held party must not hear silence,
     /// and the holding party must not overhear the other.
     Together {
@@ -28,6 +30,7 @@ impl Scene {
             .map(|listener| {
                 let from = match self {
                     Scene::Apart(source) => vec![source.clone()],
+                    Scene::Silent => Vec::new(),
                     Scene::Together { on_hold } if held || audible.len() < 2 => vec![on_hold.clone()],
                     Scene::Together { .. } => {
                         let others = audible.iter().filter(|other| *other != listener);

@@ -76,6 +76,7 @@ impl Center {
     fn talk(&mut self, id: CallId, party: Party, out: &mut Out<'_>) {
         self.timers.clear(Timer::MaxWait(id));
         self.timers.clear(Timer::Overflow(id));
+        self.timers.clear(Timer::Say(id));
         let agent = self.seats.get(&party.seat).and_then(|seat| seat.agent_id());
         let Some(live) = self.calls.get_mut(&id) else { return };
         let known = live.way.as_ref().is_some_and(|way| way.planned().choice == Choice::LastAgent);
@@ -86,10 +87,17 @@ impl Center {
         out.hear(id, live.go(out.now.mono, Place::Talking(party)));
     }
 
-    /// One recording a call, from the first answer of a seat to the end.
+    /// Talks are recorded if the configuration says so.
     fn record(&mut self, id: CallId, caller: LegId, out: &mut Out<'_>) {
+        if self.config.records {
+            self.begin_recording(id, caller, out);
+        }
+    }
+
+    /// One recording a call, from the first answer of a seat, or from the message, to the end.
+    pub(super) fn begin_recording(&mut self, id: CallId, caller: LegId, out: &mut Out<'_>) {
         let Some(live) = self.calls.get_mut(&id) else { return };
-        if live.recording || !self.config.records {
+        if live.recording {
             return;
         }
         live.recording = true;
@@ -101,7 +109,7 @@ impl Center {
 
 /// Name of a recording below its folder: the day of arrival (UTC), then the call, for example `2026-11-23/c1042`. A call
 /// id never repeats, so neither does a name.
-fn file_name(id: CallId, arrived: crate::types::Wall) -> String {
+pub(super) fn file_name(id: CallId, arrived: crate::types::Wall) -> String {
     match jiff::Timestamp::from_millisecond(arrived.0) {
         Ok(at) => format!("{}/{id}", jiff::tz::Offset::UTC.to_datetime(at).date()),
         Err(_) => format!("undated/{id}"),

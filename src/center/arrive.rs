@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::live::{Live, Place, Way};
+use super::live::{Live, Place, Saying, Way};
 use super::timers::Timer;
 use super::{Center, Out, PresenceCommand};
 use crate::call::{Call, Role};
@@ -74,10 +74,15 @@ impl Center {
                 Verdict::Feature(seat, code)
             }
             (Route::Queue { line, service }, Origin::Trunk(_)) => {
-                let Some(queue) = self.queue_id(service.queue) else { return Verdict::Refuse(Cause::Failed) };
+                let surge = plan.surges.iter().find(|surge| {
+                    self.surges.contains(&surge.name) && (surge.lines.is_empty() || surge.lines.contains(&line.number))
+                });
+                let planned = surge.and_then(|surge| surge.queue).unwrap_or(service.queue);
+                let Some(queue) = self.queue_id(planned) else { return Verdict::Refuse(Cause::Failed) };
                 let ticket = self.acd.ticket(out.now.mono, service.priority);
                 let name = line.name.clone();
-                let mut way = Way::new(Arc::clone(&plan), name, service, queue, ticket);
+                let mut way = Way::new(Arc::clone(&plan), name, service, (planned, queue), ticket);
+                way.then_say = surge.and_then(|surge| surge.prompt.clone()).into_iter().collect();
                 way.prefer = arrival.calling.number.as_ref().and_then(|caller| self.seat_that_knows(caller));
                 Verdict::Queue(Box::new(way))
             }
@@ -132,8 +137,21 @@ impl Center {
     pub(super) fn on_prompt_ended(&mut self, leg: LegId, run: RunId, out: &mut Out<'_>) {
         let Some(id) = self.call_of.get(&leg).copied() else { return };
         let current = match self.calls.get(&id).map(|live| &live.place) {
-            Some(Place::Greeting { run } | Place::Overflowing { run } | Place::Feature { run, .. }) => Some(*run),
-            Some(Place::Waiting | Place::Offered(_) | Place::Joining(_) | Place::Talking(_) | Place::Ending { .. })
+            Some(
+                Place::Greeting { run }
+                | Place::Overflowing { run }
+                | Place::Wishing { run, .. }
+                | Place::Announcing(Saying { run, .. })
+                | Place::Feature { run, .. },
+            ) => Some(*run),
+            Some(
+                Place::Waiting
+                | Place::Message
+                | Place::Offered(_)
+                | Place::Joining(_)
+                | Place::Talking(_)
+                | Place::Ending { .. },
+            )
             | None => None,
         };
         if current == Some(run) {
@@ -153,12 +171,28 @@ impl Center {
 
     pub(super) fn prompt_over(&mut self, id: CallId, out: &mut Out<'_>) {
         let Some(live) = self.calls.get(&id) else { return };
-        match live.place {
-            Place::Greeting { .. } => self.enqueue(id, out),
+        match live.place.clone() {
+            Place::Greeting { .. } => self.greeting_over(id, out),
+            Place::Announcing(saying) => self.say(id, saying.rest, out),
+            Place::Wishing { kind, .. } => self.wish_said(id, kind, out),
+            Place::Message => self.end(id, Fate::LeftWish, Cause::HungUp, out),
             Place::Overflowing { .. } => self.end(id, Fate::Overflowed, Cause::Busy, out),
             Place::Feature { .. } => self.end(id, Fate::Served, Cause::HungUp, out),
             Place::Waiting | Place::Offered(_) | Place::Joining(_) | Place::Talking(_) | Place::Ending { .. } => {}
         }
+    }
+
+    /// What a surge or a mark adds is said, then the queue follows.
+    fn greeting_over(&mut self, id: CallId, out: &mut Out<'_>) {
+        let run = self.ids.run();
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        let Some(next) = live.way.as_mut().and_then(|way| way.then_say.pop()) else { return self.enqueue(id, out) };
+        out.row(id, CallEvent::Greeted { prompt: next.0.to_string() });
+        if let Some(way) = &mut live.way {
+            way.greeting = next;
+        }
+        out.hear(id, live.go(out.now.mono, Place::Greeting { run }));
+        self.lease_prompt(id, out);
     }
 
     /// Gives a prompt a bounded time for its end; one that nobody can hear is over at once.

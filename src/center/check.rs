@@ -1,7 +1,7 @@
 //! Whether the books balance. Called by tests and simulations after every input.
 
 use super::Center;
-use super::live::{Live, Party, Place};
+use super::live::{Live, Party, Place, Saying};
 use super::timers::Timer;
 use crate::call::{Phase, Role};
 use crate::seat::Work;
@@ -31,12 +31,14 @@ impl Center {
     fn check_place(&self, id: CallId, live: &Live) {
         let queued = self.acd.queue_of(id);
         match &live.place {
-            Place::Waiting => {
+            Place::Waiting | Place::Announcing(_) => {
                 let way = live.way.as_ref().expect("a waiting call has a way");
                 assert_eq!(queued, Some(way.queue), "{id} waits and is not in its queue");
                 assert!(!way.too_long, "{id} waits though its time is over");
             }
             Place::Greeting { .. }
+            | Place::Wishing { .. }
+            | Place::Message
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
@@ -87,7 +89,7 @@ impl Center {
     fn check_timers_of(&self, id: CallId, live: &Live) {
         let leased = self.timers.at(Timer::Place(id)).is_some();
         assert_eq!(leased, live.place.is_leased(), "{id} in {:?}: lease and deadline differ", live.place);
-        if live.place == Place::Waiting {
+        if matches!(live.place, Place::Waiting | Place::Announcing(_)) {
             let limit = live.way.as_ref().and_then(|way| way.planned().max_wait_ms);
             assert_eq!(self.timers.at(Timer::MaxWait(id)).is_some(), limit.is_some(), "{id} waits without its limit");
         }
@@ -119,7 +121,9 @@ impl Center {
     fn check_timers(&self) {
         for timer in self.timers.all() {
             let lives = match timer {
-                Timer::Place(call) | Timer::MaxWait(call) | Timer::Overflow(call) => self.calls.contains_key(&call),
+                Timer::Place(call) | Timer::MaxWait(call) | Timer::Overflow(call) | Timer::Say(call) => {
+                    self.calls.contains_key(&call)
+                }
                 Timer::Leg(leg) => self.call_of.contains_key(&leg),
                 Timer::Seat(seat) => self.seats.contains_key(&seat),
             };
@@ -136,12 +140,16 @@ fn check_sound(id: CallId, live: &Live) {
     }
     for (leg, state) in live.call.legs().filter(|(_, leg)| leg.phase.is_audible()) {
         let hears = told.iter().find(|hear| hear.leg == leg).map(|hear| hear.from.as_slice()).unwrap_or_default();
-        assert!(!hears.is_empty(), "{id}: {leg} hears silence in {place:?}");
+        assert_eq!(hears.is_empty(), *place == Place::Message, "{id}: {leg} hears {hears:?} in {place:?}");
         for source in hears {
             let fits = match (source, place) {
                 (
                     Source::Prompt { run, .. },
-                    Place::Greeting { run: now } | Place::Overflowing { run: now } | Place::Feature { run: now, .. },
+                    Place::Greeting { run: now }
+                    | Place::Announcing(Saying { run: now, .. })
+                    | Place::Wishing { run: now, .. }
+                    | Place::Overflowing { run: now }
+                    | Place::Feature { run: now, .. },
                 ) => run == now,
                 (Source::Leg { leg: other, .. }, Place::Joining(_) | Place::Talking(_)) => {
                     !state.held && live.call.leg(*other).is_some_and(|leg| leg.phase.is_audible())
@@ -154,6 +162,9 @@ fn check_sound(id: CallId, live: &Live) {
                     Source::Prompt { .. } | Source::Leg { .. } | Source::Music { .. } | Source::Ringback,
                     Place::Greeting { .. }
                     | Place::Waiting
+                    | Place::Announcing(_)
+                    | Place::Wishing { .. }
+                    | Place::Message
                     | Place::Offered(_)
                     | Place::Joining(_)
                     | Place::Talking(_)

@@ -7,7 +7,7 @@ use super::timers::Timer;
 use super::{Center, Effect, Out};
 use crate::call::{Leg, Phase, Role};
 use crate::seat::Then;
-use crate::types::{CallEvent, CallId, Cause, Fate, LegId, SeatId, StreamReport};
+use crate::types::{CallEvent, CallId, Cause, Fate, LegId, SeatId, StreamReport, WishKind};
 
 impl Center {
     /// The last word of a leg.
@@ -36,7 +36,10 @@ impl Center {
         let place = live.place.clone();
         let fate = match place {
             Place::Greeting { .. } => or_failed(Fate::AbandonedInGreeting),
-            Place::Waiting => or_failed(Fate::AbandonedInQueue),
+            Place::Waiting | Place::Announcing(_) | Place::Wishing { kind: WishKind::Message, .. } => {
+                or_failed(Fate::AbandonedInQueue)
+            }
+            Place::Wishing { kind: WishKind::Callback, .. } | Place::Message => Fate::LeftWish,
             Place::Offered(_) | Place::Joining(_) => or_failed(Fate::AbandonedInRing),
             Place::Talking(party) => {
                 self.note_talk(id, out);
@@ -50,6 +53,9 @@ impl Center {
             Place::Offered(_) => Cause::Cancelled,
             Place::Greeting { .. }
             | Place::Waiting
+            | Place::Announcing(_)
+            | Place::Wishing { .. }
+            | Place::Message
             | Place::Joining(_)
             | Place::Talking(_)
             | Place::Overflowing { .. }
@@ -103,6 +109,9 @@ impl Center {
             }
             Place::Greeting { .. }
             | Place::Waiting
+            | Place::Announcing(_)
+            | Place::Wishing { .. }
+            | Place::Message
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
@@ -154,6 +163,7 @@ impl Center {
         self.timers.clear(Timer::Place(id));
         self.timers.clear(Timer::MaxWait(id));
         self.timers.clear(Timer::Overflow(id));
+        self.timers.clear(Timer::Say(id));
         for offer in place.offers() {
             out.row(id, CallEvent::OfferEnded { offer: offer.id, cause: Cause::Cancelled });
         }

@@ -4,7 +4,7 @@
 use super::live::Place;
 use super::{Center, Out, Refusal, TalkCommand};
 use crate::seat::Work;
-use crate::types::{CallEvent, CallId, Cause, Fate, LegId, SeatId};
+use crate::types::{CallEvent, CallId, Cause, Digit, Fate, LegId, SeatId};
 
 /// Most rows about keys and holds in one call. A person presses some dozens; a broken phone must not fill the ledger.
 const MOST_NOTES: u16 = 500;
@@ -25,13 +25,14 @@ impl Center {
     }
 
     /// A key was pressed. Which one is not kept: it may be an identity or a card number.
-    pub(super) fn on_digit(&mut self, leg: LegId, out: &mut Out<'_>) {
-        let Some(id) = self.call_of.get(&leg) else { return };
-        let Some(live) = self.calls.get_mut(id) else { return };
+    pub(super) fn on_digit(&mut self, leg: LegId, digit: Digit, out: &mut Out<'_>) {
+        let Some(id) = self.call_of.get(&leg).copied() else { return };
+        let Some(live) = self.calls.get_mut(&id) else { return };
         if live.notes < MOST_NOTES && !live.is_over() {
             live.notes += 1;
-            out.row(*id, CallEvent::Digit { leg, digit: None });
+            out.row(id, CallEvent::Digit { leg, digit: None });
         }
+        self.key_for_wish(id, leg, digit, out);
     }
 
     /// The agent holds the call, takes it back, or hangs up, not by the phone but from the desk.

@@ -8,7 +8,7 @@ use crate::call::{Call, Scene};
 use crate::dialplan::{AnswerWhen, Overflow, Plan, Queue, QueueService};
 use crate::seat::WrapUpRule;
 use crate::types::{
-    Calling, Fate, LegId, LineNumber, Mono, OfferId, Origin, PromptName, QueueId, RunId, SeatId, Source, Wall,
+    Calling, Fate, LegId, LineNumber, Mono, OfferId, Origin, PromptName, QueueId, RunId, SeatId, Source, Wall, WishKind,
 };
 
 /// A live call.
@@ -39,6 +39,8 @@ pub(super) enum Place {
     },
     /// In its queue, hearing music.
     Waiting,
+    /// In its queue, hearing where it stands. Cut the moment a seat is free.
+    Announcing(Saying),
     /// Out of its queue: seats are rung for it, each under a lease of its own, and the first to answer wins. The caller goes
     /// on to hear the queue's music.
     Offered(Vec<Offer>),
@@ -51,6 +53,15 @@ pub(super) enum Place {
         /// This playing of the prompt.
         run: RunId,
     },
+    /// The caller has left the queue for a wish and hears its prompt.
+    Wishing {
+        /// This playing of the prompt.
+        run: RunId,
+        /// What the wish is.
+        kind: WishKind,
+    },
+    /// The caller speaks a message, which is recorded.
+    Message,
     /// A seat's phone hears what its feature code did.
     Feature {
         /// This playing of the prompt.
@@ -63,6 +74,16 @@ pub(super) enum Place {
         /// What the row of its end will say; `None` when that is written.
         fate: Option<Fate>,
     },
+}
+
+/// An announcement of several prompts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Saying {
+    /// The playing of the one that is heard.
+    pub(super) run: RunId,
+    pub(super) name: PromptName,
+    /// Those that follow, the next one last.
+    pub(super) rest: Vec<PromptName>,
 }
 
 /// The lease of an offer; its deadline is the place's timer, one for all offers of a call.
@@ -87,6 +108,9 @@ impl Place {
             Place::Joining(party) | Place::Talking(party) => Some(*party),
             Place::Greeting { .. }
             | Place::Waiting
+            | Place::Announcing(_)
+            | Place::Wishing { .. }
+            | Place::Message
             | Place::Offered(_)
             | Place::Overflowing { .. }
             | Place::Feature { .. }
@@ -100,6 +124,9 @@ impl Place {
             Place::Offered(offers) => offers,
             Place::Greeting { .. }
             | Place::Waiting
+            | Place::Announcing(_)
+            | Place::Wishing { .. }
+            | Place::Message
             | Place::Joining(_)
             | Place::Talking(_)
             | Place::Overflowing { .. }
@@ -112,6 +139,9 @@ impl Place {
     pub(super) fn is_leased(&self) -> bool {
         match self {
             Place::Greeting { .. }
+            | Place::Announcing(_)
+            | Place::Wishing { .. }
+            | Place::Message
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Overflowing { .. }
@@ -141,6 +171,8 @@ pub(super) struct Way {
     pub(super) joined: Mono,
     /// The seat that knows the caller.
     pub(super) prefer: Option<SeatId>,
+    /// Prompts that follow the greeting, the next one last.
+    pub(super) then_say: Vec<PromptName>,
     /// The longest waiting is over: no new offer.
     pub(super) too_long: bool,
 }
@@ -150,12 +182,12 @@ impl Way {
         plan: Arc<Plan>,
         line_name: String,
         service: &QueueService,
-        queue: QueueId,
+        (planned, queue): (QueueId, QueueId),
         ticket: Ticket,
     ) -> Self {
         Self {
             plan,
-            planned: service.queue,
+            planned,
             queue,
             left: Vec::new(),
             greeting: service.greeting.clone(),
@@ -165,6 +197,7 @@ impl Way {
             waiting_since: None,
             joined: ticket.since(),
             prefer: None,
+            then_say: Vec::new(),
             too_long: false,
         }
     }
@@ -216,6 +249,9 @@ impl Live {
         match &self.place {
             Place::Greeting { run } => Some(prompt(&self.way.as_ref()?.greeting, *run)),
             Place::Waiting | Place::Offered(_) => music().map(Scene::Apart),
+            Place::Announcing(saying) => Some(prompt(&saying.name, saying.run)),
+            Place::Wishing { run, .. } => Some(prompt(&self.way.as_ref()?.planned().wish.as_ref()?.done, *run)),
+            Place::Message => Some(Scene::Silent),
             Place::Joining(_) | Place::Talking(_) => music().map(|on_hold| Scene::Together { on_hold }),
             Place::Overflowing { run } => Some(prompt(&self.way.as_ref()?.planned().overflow_prompt, *run)),
             Place::Feature { run, prompt: name } => Some(prompt(name, *run)),

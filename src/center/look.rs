@@ -203,7 +203,7 @@ impl Center {
         View {
             at: now.wall,
             draining: self.draining,
-            surges: Vec::new(),
+            surges: self.surges.iter().cloned().collect(),
             seats: self.seats.iter().map(|(id, seat)| self.seat_view(*id, seat, now)).collect(),
             queues: self.queue_views(now.mono),
             calls: self.calls.iter().map(|(id, live)| self.call_view(*id, live, now.mono)).collect(),
@@ -285,7 +285,8 @@ impl Center {
             queue: live.way.as_ref().map(|way| way.planned().name.clone()),
             place: match &live.place {
                 Place::Greeting { .. } => WhereIs::Greeting,
-                Place::Waiting => WhereIs::Waiting,
+                Place::Waiting | Place::Announcing(_) => WhereIs::Waiting,
+                Place::Wishing { .. } | Place::Message => WhereIs::Wishing,
                 Place::Offered(_) => WhereIs::Offered,
                 Place::Joining(_) => WhereIs::Joining,
                 Place::Talking(_) => WhereIs::Talking,

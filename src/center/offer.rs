@@ -16,15 +16,20 @@ const OUR_OWN_REST: Duration = Duration::from_secs(1);
 impl Center {
     /// Lets waiting calls rise and widen, moves those on whose queue has nobody, and offers every call that can be offered.
     pub(super) fn match_waiting(&mut self, out: &mut Out<'_>) {
-        for (call, step) in self.acd.advance(out.now.mono) {
-            out.row(call, CallEvent::Widened { step: u8::try_from(step).unwrap_or(u8::MAX) });
-        }
+        self.advance(out);
         for call in std::mem::take(&mut self.returned) {
             self.overflow_by_rule(call, out);
         }
         self.leave_empty_queues(out);
         while let Some(found) = self.acd.next_match() {
             self.offer(found, out);
+        }
+    }
+
+    /// Waiting calls rise and widen whose time has come.
+    pub(super) fn advance(&mut self, out: &mut Out<'_>) {
+        for (call, step) in self.acd.advance(out.now.mono) {
+            out.row(call, CallEvent::Widened { step: u8::try_from(step).unwrap_or(u8::MAX) });
         }
     }
 

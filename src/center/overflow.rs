@@ -36,6 +36,7 @@ impl Center {
         if let Some(live) = self.calls.get_mut(&id) {
             out.hear(id, live.go(out.now.mono, Place::Waiting));
         }
+        self.expect_announcement(id, out);
     }
 
     /// A waiting call goes on if a rule of its queue says so now.
@@ -72,8 +73,9 @@ impl Center {
         let from = way.planned().name.clone();
         way.move_on(rule.to, queue);
         self.acd.leave(id);
-        self.timers.clear(Timer::MaxWait(id));
-        self.timers.clear(Timer::Overflow(id));
+        for timer in [Timer::MaxWait(id), Timer::Overflow(id), Timer::Say(id)] {
+            self.timers.clear(timer);
+        }
         out.row(id, CallEvent::Overflowed { from, to: Some(to), why: rule.when.why() });
         self.enqueue(id, out);
     }
@@ -86,8 +88,9 @@ impl Center {
             out.row(id, CallEvent::Overflowed { from: way.planned().name.clone(), to: None, why });
         }
         self.acd.leave(id);
-        self.timers.clear(Timer::MaxWait(id));
-        self.timers.clear(Timer::Overflow(id));
+        for timer in [Timer::MaxWait(id), Timer::Overflow(id), Timer::Say(id)] {
+            self.timers.clear(timer);
+        }
         out.hear(id, live.go(out.now.mono, Place::Overflowing { run }));
         self.lease_prompt(id, out);
     }

@@ -14,6 +14,7 @@ mod overflow;
 mod queueing;
 mod seats;
 mod talks;
+mod waiting;
 
 const T0: Now = Now { mono: Mono(1_000_000_000_000), wall: Wall(1_795_000_000_000) };
 const BASE: IdBase = IdBase { node: 1, epoch_s: 1_795_000_000 };

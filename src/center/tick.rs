@@ -7,11 +7,14 @@ use crate::types::{CallId, Cause, Fate, LegId, OverflowWhy, SeatId};
 
 impl Center {
     pub(super) fn on_tick(&mut self, out: &mut Out<'_>) {
+        // First: a position that is said now counts what waiting has changed.
+        self.advance(out);
         while let Some(timer) = self.timers.take_due(out.now.mono) {
             match timer {
                 Timer::Place(call) => self.place_over(call, out),
                 Timer::MaxWait(call) => self.waited_too_long(call, out),
                 Timer::Overflow(call) => self.overflow_by_rule(call, out),
+                Timer::Say(call) => self.announce(call, out),
                 Timer::Leg(leg) => self.give_up(leg, out),
                 Timer::Seat(seat) => self.seat_timer(seat, out),
             }
@@ -21,7 +24,12 @@ impl Center {
     fn place_over(&mut self, id: CallId, out: &mut Out<'_>) {
         let Some(live) = self.calls.get(&id) else { return };
         match live.place.clone() {
-            Place::Greeting { .. } | Place::Overflowing { .. } | Place::Feature { .. } => {
+            Place::Message => self.prompt_over(id, out),
+            Place::Greeting { .. }
+            | Place::Announcing(_)
+            | Place::Overflowing { .. }
+            | Place::Wishing { .. }
+            | Place::Feature { .. } => {
                 tracing::warn!(call = %id, "the end of a prompt was not reported");
                 self.prompt_over(id, out);
             }
@@ -37,7 +45,7 @@ impl Center {
         if let Some(way) = live.way.as_mut() {
             way.too_long = true;
         }
-        if live.place == Place::Waiting {
+        if matches!(live.place, Place::Waiting | Place::Announcing(_)) {
             self.overflow(id, OverflowWhy::Waited, out);
         }
     }

@@ -13,6 +13,8 @@ pub(super) enum Timer {
     MaxWait(CallId),
     /// The call has waited in its queue as long as a rule of overflow says.
     Overflow(CallId),
+    /// The next announcement to a waiting caller is due.
+    Say(CallId),
     /// A leg that we hung up has not said its last word.
     Leg(LegId),
     /// A seat's wrap-up or rest is over.

@@ -8,6 +8,7 @@ mod emergency;
 mod lines;
 mod queues;
 mod seats;
+mod surges;
 mod trunks;
 mod words;
 
@@ -99,6 +100,7 @@ impl<'r, 'a> Building<'r, 'a> {
         self.read_emergency(&root);
         self.read_lines(&root);
         self.read_seats(&root);
+        self.read_surges(&root);
         self.read_desk(&root);
         self.read_agents(&root);
         root.finish();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FeatureCode, Line, Phase, Plan, Queue, Route, Service, Trunk, feature};
+use super::{FeatureCode, Line, Phase, Plan, Queue, Route, Service, Trunk, announce, feature};
 use crate::types::{Arrival, LineNumber, Origin, PromptName, QueueId, TrunkId, Wall};
 
 impl Plan {
@@ -63,7 +63,12 @@ impl Plan {
         names.insert(PromptName::new(feature::REFUSED));
         for queue in &self.queues {
             names.extend([queue.music.clone(), queue.overflow_prompt.clone()]);
+            names.extend(queue.wish.iter().flat_map(|wish| [wish.prompt.clone(), wish.done.clone()]));
         }
+        if self.queues.iter().any(|queue| queue.announce.is_some()) {
+            names.extend(announce::prompts());
+        }
+        names.extend(self.surges.iter().filter_map(|surge| surge.prompt.clone()));
         for phase in self.lines.values().flat_map(|line| &line.phases) {
             match &phase.service {
                 Service::Queue(service) => {

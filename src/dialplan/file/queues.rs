@@ -2,8 +2,8 @@
 
 use super::{Building, NamedQueue};
 use crate::dialplan::table::{At, Table, one_of};
-use crate::dialplan::{Overflow, OverflowWhen, Queue, Widen};
-use crate::types::{Choice, Level, QueueId};
+use crate::dialplan::{Announce, Overflow, OverflowWhen, Queue, Widen, WishOffer, announce};
+use crate::types::{Choice, Digit, Level, QueueId, WishKind};
 
 /// How long a seat is rung (GB/T 33358 asks for an answer within 15 s).
 const RING_MS: u32 = 15_000;
@@ -14,6 +14,8 @@ const WRAP_UP_MORE_MS: u32 = 30_000;
 /// Longest wrap-up with extensions that may be set: ten minutes.
 const WRAP_UP_MOST_MS: u32 = 600_000;
 const RING_MOST: u32 = 5;
+const ANNOUNCE_FIRST_S: u32 = 10;
+const ANNOUNCE_EVERY_S: u32 = 30;
 /// An hour of waiting, the longest time of the rules below.
 const HOUR_S: u32 = 3_600;
 
@@ -35,6 +37,48 @@ impl<'r, 'a> Building<'r, 'a> {
             }
             table.finish();
         }
+    }
+
+    /// On unless `announce_first_s` is 0.
+    fn read_announce(&self, table: &Table<'r, 'a>) -> Option<Announce> {
+        let first = table.number_or("announce_first_s", 0..=600, ANNOUNCE_FIRST_S);
+        let every = table.number_or("announce_every_s", 15..=600, ANNOUNCE_EVERY_S);
+        if first == 0 {
+            return None;
+        }
+        let missing = announce::prompts().find(|name| !(self.outside.prompts)(&name.0));
+        if let Some(name) = missing {
+            let here = table.here();
+            let message = format!("there is no prompt {:?}, which announcements need", name.0);
+            let hint = "run make.sh in the prompt folder, or switch them off: announce_first_s = 0".to_owned();
+            self.reader.error(here.span, &here.key, message, Some(hint));
+        }
+        Some(Announce { first_ms: first * 1_000, every_ms: every * 1_000 })
+    }
+
+    fn read_wish(&self, table: &Table<'r, 'a>) -> Option<WishOffer> {
+        let table = table.table("wish")?;
+        let kind = table.parsed("kind", "callback or message", |word| match word {
+            "callback" => Ok(WishKind::Callback),
+            "message" => Ok(WishKind::Message),
+            _ => Err(format!("{word:?} is no wish")),
+        });
+        if !table.has("kind") {
+            table.missing("kind", "kind = \"callback\" or \"message\"");
+        }
+        let key = table.parsed("key", "one key from 0 to 9: key = \"1\"", |text| match text.as_bytes() {
+            [key @ b'0'..=b'9'] => Ok(Digit(char::from(*key))),
+            _ => Err(format!("{text:?} is no key")),
+        });
+        let kind = kind.map(|at| at.value);
+        let (prompt, done) = match kind {
+            Some(WishKind::Message) => ("wish/message-offer", "wish/message"),
+            Some(WishKind::Callback) | None => ("wish/callback-offer", "wish/callback"),
+        };
+        let (prompt, done) = (self.prompt(&table, "prompt", prompt), self.prompt(&table, "done", done));
+        let longest_ms = table.number_or("longest_s", 10..=600, 120) * 1_000;
+        table.finish();
+        Some(WishOffer { kind: kind?, key: key.map_or(Digit('1'), |at| at.value), prompt, done, longest_ms })
     }
 
     fn read_widen(&mut self, table: &Table<'r, 'a>) -> Vec<Widen> {
@@ -128,6 +172,8 @@ impl<'r, 'a> Building<'r, 'a> {
             age_ms: table.number("age_s", 5..=HOUR_S).map(|at| at.value * 1_000),
             widen: Vec::new(),
             overflow: Vec::new(),
+            announce: self.read_announce(table),
+            wish: self.read_wish(table),
         };
         if queue.wrap_up_most_ms < queue.wrap_up_ms {
             let here = table.here();

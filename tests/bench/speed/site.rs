@@ -187,7 +187,7 @@ fn plan(street: &Street, setting: Setting, fixed: bool) -> String {
     let mut text = format!(
         "deployment = \"bench\"\nzone = \"Asia/Shanghai\"\n[skills]\ngeneral = \"综合\"\n\
          [[trunk]]\nname = \"carrier\"\nnetwork = \"main\"\nsources = [\"{carrier}\"]\narea_code = \"816\"\n\
-         [[queue]]\nname = \"general\"\nskill = \"general\"\nwrap_up_ms = 0\nmax_waiting = 10000\n\
+         [[queue]]\nname = \"general\"\nskill = \"general\"\nwrap_up_ms = 0\nmax_waiting = 10000\nannounce_first_s = 0\n\
          [[line]]\nnumber = \"12345\"\nname = \"热线\"\n[[line.phase]]\nfrom = 2021-04-15\nmode = \"hotline\"\nqueue = \"general\"\n"
     );
     for index in 0..setting.seats {

@@ -270,7 +270,7 @@ impl World {
             self.after(when, Event::Act(leg, Act::Hold(true)));
             self.after(when + 4_000, Event::Act(leg, Act::Hold(false)));
         }
-        if self.dice.percent(10) {
+        if self.dice.percent(20) {
             self.after(patience / 2, Event::Act(leg, Act::Key));
         }
         self.to_dial -= 1;
@@ -417,7 +417,10 @@ const WORLDS: u64 = 250;
 const CALLS: u64 = 100;
 
 /// What must have happened often enough for the worlds to prove something of it.
-const SEEN: [&str; 20] = [
+const SEEN: [&str; 23] = [
+    "an announcement",
+    "a wish for a Callback",
+    "a wish for a Message",
     "a match by longest_idle",
     "a match by fewest_calls",
     "a match by round_robin",

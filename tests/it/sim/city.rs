@@ -2,9 +2,12 @@
 //! queues choose, widen and overflow.
 
 use yihao::dialplan::{
-    AnswerWhen, Desk, Hours, Line, Overflow, OverflowWhen, Phase, Plan, Queue, QueueService, Seat, Service, Widen,
+    Announce, AnswerWhen, Desk, Hours, Line, Overflow, OverflowWhen, Phase, Plan, Queue, QueueService, Seat, Service,
+    Widen, WishOffer,
 };
-use yihao::types::{Agent, AgentId, Choice, Level, LineNumber, PromptName, QueueId, SeatId, Wall, Word};
+use yihao::types::{
+    Agent, AgentId, Choice, Digit, Level, LineNumber, PromptName, QueueId, SeatId, Wall, WishKind, Word,
+};
 
 pub(crate) const SEATS: [u32; 6] = [8001, 8002, 8003, 8004, 8005, 8006];
 
@@ -90,6 +93,14 @@ fn queues(n: u64) -> Vec<Queue> {
 /// Every other city has rules beside the first come, first served.
 fn rules(n: u64, queue: &mut Queue, at: &impl Fn(&str) -> QueueId) {
     let step = |after_ms: u32| Widen { after_ms, ..Widen::default() };
+    if n % 3 != 2 {
+        queue.announce = Some(Announce { first_ms: 10_000, every_ms: 15_000 });
+    }
+    if n % 4 > 1 {
+        let kind = if n % 4 == 2 { WishKind::Callback } else { WishKind::Message };
+        let (prompt, done) = (PromptName::new("wish/offer"), PromptName::new("wish/done"));
+        queue.wish = Some(WishOffer { kind, key: Digit('5'), prompt, done, longest_ms: 20_000 });
+    }
     match queue.name.as_str() {
         "general" if n % 2 == 1 => {
             queue.ring_most = 3;

@@ -150,7 +150,11 @@ impl Model {
                     leg.held = *held;
                 }
             }
-            LegEvent::Ringing | LegEvent::NoEarlyMedia | LegEvent::Digit { .. } => {}
+            LegEvent::Digit { .. } => {
+                let first = self.legs.get(&leg).filter(|leg| leg.is_first).map(|leg| leg.call);
+                first.into_iter().for_each(|call| self.key(call));
+            }
+            LegEvent::Ringing | LegEvent::NoEarlyMedia => {}
         }
     }
 
@@ -179,7 +183,14 @@ impl Model {
                         seat.untold = false;
                     }
                 }
-                Effect::Hear { .. } | Effect::Reply { .. } => {}
+                Effect::Hear { call, .. } => {
+                    let told = self.told(*call);
+                    if told.at == At::Waiting {
+                        // Another prompt of the announcement, or the music again.
+                        told.prompt_over = false;
+                    }
+                }
+                Effect::Reply { .. } => {}
             }
         }
         assert_eq!(self.arriving, None, "an arrival without its row");
@@ -274,7 +285,16 @@ impl Model {
         let id = row.call;
         match &row.event {
             CallEvent::Arrived { leg, origin, .. } => self.arrived(id, *leg, *origin),
-            CallEvent::Greeted { .. } => self.told(id).goes(&[At::New], At::Greeting),
+            CallEvent::Greeted { .. } => {
+                let told = self.told(id);
+                assert!(
+                    told.at == At::New || told.prompt_over,
+                    "{id} hears the next prompt before the end of the first"
+                );
+                told.goes(&[At::New, At::Greeting], At::Greeting);
+            }
+            CallEvent::Announced { position, .. } => self.announced(id, *position),
+            CallEvent::Wish { kind, file } => self.wishes(id, *kind, file.is_some()),
             CallEvent::AnsweredByExchange
             | CallEvent::Digit { .. }
             | CallEvent::Held { .. }
@@ -293,11 +313,9 @@ impl Model {
                 assert_eq!(self.result.take(), Some(id), "a result of another call");
                 self.note("a result");
             }
-            CallEvent::Marked { .. }
-            | CallEvent::Announced { .. }
-            | CallEvent::Wish { .. }
-            | CallEvent::Dialled { .. }
-            | CallEvent::Healed { .. } => panic!("{id} has a row that nothing asks for: {:?}", row.event),
+            CallEvent::Marked { .. } | CallEvent::Dialled { .. } | CallEvent::Healed { .. } => {
+                panic!("{id} has a row that nothing asks for: {:?}", row.event)
+            }
             CallEvent::Quality { .. } => assert!(self.calls.contains_key(&id), "figures of no call"),
             CallEvent::Queued { queue, ahead, serving } => self.queued(id, queue, (*ahead, *serving)),
             CallEvent::Offered { offer, seat, leg, agent, decision } => {
@@ -411,11 +429,14 @@ fn fate_of(at: At, seat: Option<SeatId>, cause: Cause) -> Fate {
     match (at, seat) {
         (At::Talking, Some(seat)) => Fate::Answered { seat },
         (At::Overflow, _) => Fate::Overflowed,
+        (At::Message | At::Wished, _) => Fate::LeftWish,
         (At::Greeting, _) if left => Fate::AbandonedInGreeting,
-        (At::Waiting, _) if left => Fate::AbandonedInQueue,
+        (At::Waiting | At::Wishing, _) if left => Fate::AbandonedInQueue,
         (At::Offered | At::Joining, _) if left => Fate::AbandonedInRing,
         (At::Feature, _) if left => Fate::Served,
-        (At::Greeting | At::Waiting | At::Offered | At::Joining | At::Feature, _) => Fate::Failed { cause },
+        (At::Greeting | At::Waiting | At::Wishing | At::Offered | At::Joining | At::Feature, _) => {
+            Fate::Failed { cause }
+        }
         (At::New | At::Moving | At::Talking | At::Ending, _) => panic!("a caller is gone {at:?}"),
     }
 }
@@ -443,6 +464,7 @@ impl Model {
     /// The caller's leg is ended by us: only for a reason.
     fn we_hang_up(&mut self, id: CallId, command: &LegCommand) {
         let (now, config) = (self.now, self.config.clone());
+        let wish_over = matches!(self.calls[&id].at, At::Wished | At::Message) && self.wish_is_over(&self.calls[&id]);
         let told = self.told(id);
         let since = now.since(told.since);
         let prompt = Duration::from_millis(config.prompt_max_ms.into());
@@ -451,6 +473,7 @@ impl Model {
             At::New => Fate::Refused { cause: told.refusal.expect("refused without a reason") },
             At::Overflow if told.prompt_over || since >= prompt => Fate::Overflowed,
             At::Feature if told.prompt_over || since >= prompt => Fate::Served,
+            At::Wished | At::Message if wish_over => Fate::LeftWish,
             At::Joining if since >= Duration::from_millis(config.join_max_ms.into()) => {
                 Fate::Failed { cause: Cause::PeerLost }
             }
@@ -461,10 +484,14 @@ impl Model {
             | At::Joining
             | At::Talking
             | At::Overflow
+            | At::Wishing
+            | At::Wished
+            | At::Message
             | At::Feature => {
                 panic!("{id} is told {command:?} in {:?}", told.at)
             }
         };
+        let told = self.told(id);
         told.fate = Some(fate);
         let party = told.party.take();
         told.ends();
@@ -480,10 +507,16 @@ impl Model {
             let fine = match told.at {
                 At::New | At::Ending => true,
                 At::Moving => false,
-                At::Greeting | At::Overflow | At::Feature => {
+                At::Message => heard.is_empty(),
+                At::Greeting | At::Overflow | At::Wishing | At::Wished | At::Feature => {
                     !told.prompt_over && all(|source| matches!(source, Source::Prompt { .. }))
                 }
-                At::Waiting | At::Offered => all(|source| matches!(source, Source::Music { .. })),
+                // An announcement is cut for an offer.
+                At::Offered => all(|source| matches!(source, Source::Music { .. })),
+                At::Waiting => {
+                    let says = all(|source| matches!(source, Source::Prompt { .. }));
+                    all(|source| matches!(source, Source::Music { .. })) || (says && !told.prompt_over)
+                }
                 At::Joining | At::Talking => {
                     let (_, seat) = told.party.expect("somebody talks");
                     let held = [seat, told.first_leg].iter().any(|leg| self.legs.get(leg).is_some_and(|leg| leg.held));

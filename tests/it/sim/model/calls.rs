@@ -20,6 +20,12 @@ pub(crate) enum At {
     Joining,
     Talking,
     Overflow,
+    /// Hears that a message may be spoken.
+    Wishing,
+    /// Hears that the wish for a callback is noted.
+    Wished,
+    /// Speaks a message.
+    Message,
     Feature,
     Ending,
 }
@@ -37,7 +43,9 @@ pub(crate) struct Told {
     /// Priority of the line.
     pub(crate) priority: u8,
     pub(crate) arrived_at: Mono,
-    caller: Option<PhoneNumber>,
+    pub(super) caller: Option<PhoneNumber>,
+    /// When it was last told where it stands, or began to wait.
+    pub(super) told_at: Mono,
     /// The seat that knows the caller.
     pub(crate) prefer: Option<SeatId>,
     pub(crate) first_leg: LegId,
@@ -78,7 +86,7 @@ impl Told {
 
     pub(crate) fn records(&mut self) {
         assert!(!self.recorded, "recorded twice");
-        assert!(matches!(self.at, At::Joining | At::Talking), "recorded in {:?}", self.at);
+        assert!(matches!(self.at, At::Joining | At::Talking | At::Message), "recorded in {:?}", self.at);
         (self.recording, self.recorded) = (true, true);
     }
 
@@ -100,6 +108,7 @@ impl Model {
             arrived_at: self.now,
             prefer: caller.as_ref().and_then(|caller| self.who_knows(caller)),
             caller,
+            told_at: self.now,
             first_leg: leg,
             at: if feature { At::Feature } else { At::New },
             since: self.now,
@@ -181,7 +190,7 @@ impl Model {
             told.waits_since = now;
         }
         told.goes(&[At::Greeting, At::Moving], At::Waiting);
-        told.queued_at = now;
+        (told.queued_at, told.told_at) = (now, now);
     }
 
     /// An offer is right when it is exactly the one that the lists ask for.

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use yihao::dialplan::{OverflowWhen, Plan};
-use yihao::types::{CallId, Choice, Decision, Level, Mono, OverflowWhy, SeatId};
+use yihao::dialplan::{Announce, OverflowWhen, Plan, WishOffer};
+use yihao::types::{CallId, Choice, Decision, Level, Mono, OverflowWhy, SeatId, WishKind};
 
 use super::Model;
 use super::calls::{At, Told};
@@ -19,6 +19,8 @@ pub(crate) struct Queue {
     choice: Choice,
     ring_most: usize,
     age: Option<Duration>,
+    announce: Option<Announce>,
+    wish: Option<WishOffer>,
     widen: Vec<Step>,
     overflow: Vec<(OverflowWhen, String)>,
     pub(crate) max_wait: Option<Duration>,
@@ -64,6 +66,8 @@ pub(crate) fn queues(plan: &Plan) -> BTreeMap<String, Queue> {
         choice: queue.choice,
         ring_most: queue.ring_most as usize,
         age: queue.age_ms.map(ms),
+        announce: queue.announce,
+        wish: queue.wish.clone(),
         widen: queue
             .widen
             .iter()
@@ -269,6 +273,68 @@ impl Model {
         assert_eq!((why.candidates as usize, &why.first), (due.candidates, &due.first), "candidates");
         let waited = self.now.since(told.waits_since).as_millis();
         assert_eq!(u128::from(why.waited_ms), waited, "how long it waited");
+    }
+
+    /// Position and wait are said in time, and to whoever waits; the position is the true one.
+    pub(super) fn announced(&mut self, id: CallId, position: u32) {
+        let told = &self.calls[&id];
+        assert_eq!(told.at, At::Waiting, "{id} is told where it stands and does not wait");
+        let announce = self.queues[told.queue.as_ref().expect("its queue")].announce.expect("this queue says nothing");
+        let first = told.told_at == told.queued_at;
+        let pause = Duration::from_millis(if first { announce.first_ms } else { announce.every_ms }.into());
+        assert!(self.now.since(told.told_at) >= pause, "{id} is told again too soon");
+        let order = self.waiting();
+        let same = order.iter().filter(|(_, other)| self.calls[other].queue == told.queue);
+        let place = same.clone().position(|(_, other)| *other == id).expect("it waits") + 1;
+        assert_eq!(position as usize, place, "{id} is told another position than its own");
+        let now = self.now;
+        self.told(id).told_at = now;
+        self.note("an announcement");
+    }
+
+    /// A wish by the queue's key: a callback at once, a message when its prompt is over.
+    pub(super) fn wishes(&mut self, id: CallId, kind: WishKind, file: bool) {
+        let told = &self.calls[&id];
+        let wish = self.queues[told.queue.as_ref().expect("its queue")].wish.as_ref().expect("this queue takes none");
+        assert_eq!((wish.kind, kind == WishKind::Message), (kind, file));
+        assert!(kind == WishKind::Message || told.caller.is_some(), "nobody can be called back");
+        let told = self.told(id);
+        match kind {
+            WishKind::Callback => told.goes(&[At::Waiting], At::Wished),
+            WishKind::Message => told.goes(&[At::Wishing], At::Message),
+        }
+        self.note(format!("a wish for a {kind:?}"));
+    }
+
+    /// The key of a message's wish: the row follows when the prompt is over.
+    pub(super) fn key(&mut self, id: CallId) {
+        let told = &self.calls[&id];
+        let wish = told.queue.as_ref().and_then(|queue| self.queues[queue].wish.as_ref());
+        if told.at == At::Waiting && wish.is_some_and(|wish| wish.kind == WishKind::Message) {
+            self.told(id).goes(&[At::Waiting], At::Wishing);
+        }
+    }
+
+    /// Whether a call may be hung up by us for its wish.
+    pub(super) fn wish_is_over(&self, told: &Told) -> bool {
+        let wish = told.queue.as_ref().and_then(|queue| self.queues[queue].wish.as_ref()).expect("a wish was left");
+        let prompt = Duration::from_millis(self.config.prompt_max_ms.into());
+        let since = self.now.since(told.since);
+        match told.at {
+            At::Wished => told.prompt_over || since >= prompt,
+            At::Message => since >= Duration::from_millis(wish.longest_ms.into()),
+            At::New
+            | At::Greeting
+            | At::Wishing
+            | At::Moving
+            | At::Waiting
+            | At::Offered
+            | At::Joining
+            | At::Talking
+            | At::Overflow
+            | At::Feature
+            | At::Ending => false,
+        }
     }
 
     pub(super) fn waiting_in(&self, queue: &str) -> usize {

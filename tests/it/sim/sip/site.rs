@@ -63,6 +63,7 @@ ring_ms = 15000
 overflow_prompt = "overflow"
 max_waiting = 8
 wrap_up_ms = 5000
+announce_first_s = 0
 [[queue]]
 name = "expert"
 skill = "12333"
@@ -72,6 +73,7 @@ max_wait_ms = 45000
 overflow_prompt = "overflow"
 max_waiting = 8
 wrap_up_ms = 5000
+announce_first_s = 0
 [[line]]
 number = "12345"
 name = "hotline"
