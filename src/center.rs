@@ -7,6 +7,7 @@
 mod announce;
 mod answer;
 mod arrive;
+mod audit;
 mod check;
 mod end;
 mod familiar;
@@ -109,6 +110,8 @@ pub struct Center {
     somebody_left: bool,
     /// The day of the counters.
     day: i64,
+    /// What the monitor has put right since the start.
+    healed: u64,
     /// Names of the surges that are on.
     surges: BTreeSet<String>,
     timers: Timers,
@@ -136,6 +139,7 @@ impl Center {
             returned: Vec::new(),
             somebody_left: false,
             day: 0,
+            healed: 0,
             surges: BTreeSet::new(),
             timers: Timers::default(),
             memory,
@@ -177,7 +181,8 @@ impl Center {
                 out.reply(reply, done);
             }
             Input::DialOut { reply, .. } => out.reply(reply, Err(Refusal::NotServed)),
-            Input::CallerLists { .. } | Input::Audit => {}
+            Input::CallerLists { .. } => {}
+            Input::Audit => self.audit(out),
             Input::Look { reply } => self.on_look(reply, out),
             Input::Plan { plan } => self.on_plan(plan, out),
             Input::Drain => self.draining = true,

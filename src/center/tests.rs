@@ -9,6 +9,7 @@ use crate::types::{
 };
 
 mod agents;
+mod audits;
 mod ends;
 mod overflow;
 mod queueing;

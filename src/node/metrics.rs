@@ -31,6 +31,7 @@ pub(super) fn record(exchange: &Exchange, trunk_names: &BTreeMap<TrunkId, String
     metrics::gauge!("yihao_media_ports_in_use").set(ports.in_use as f64);
     metrics::counter!("yihao_media_ports_pressed_total").absolute(ports.pressed);
     metrics::counter!("yihao_media_ports_exhausted_total").absolute(ports.exhausted);
+    metrics::counter!("yihao_healed_total").absolute(exchange.center().healed());
     let counters = counters(exchange, trunk_names, admitted);
     metrics::counter!("yihao_invites_received_total").absolute(counters.received);
     metrics::counter!("yihao_invites_admitted_total").absolute(counters.admitted);

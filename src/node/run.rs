@@ -38,6 +38,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// own answers, or its backlog grows without end.
 const STREAM_BATCH: usize = 256;
 
+/// How often the monitor looks at the books of calls, seats and queues. The loop may sleep as long once more, so that what
+/// does not balance is put right within two seconds.
+const AUDIT_EVERY: Duration = Duration::from_secs(1);
 /// How long calls in progress may go on after `Drain`.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long BYEs and sign-offs may take at the very end.
@@ -77,6 +80,8 @@ pub(super) struct Control {
     /// What `/readyz` says.
     pub(super) ready: Arc<AtomicBool>,
     pub(super) ending: Option<Ending>,
+    /// When the monitor looks next.
+    pub(super) audit_due: Now,
 }
 
 /// A datagram socket and what the loop remembers of it.
@@ -147,6 +152,10 @@ impl Control {
         }
         self.watchers.extend(self.watchers_in.try_iter());
         let now = self.clock.now();
+        if self.audit_due.mono <= now.mono {
+            self.audit_due = now.after(AUDIT_EVERY);
+            self.feed(Input::Command(center::Input::Audit));
+        }
         if self.exchange.deadline().is_some_and(|at| at <= now.mono) {
             self.feed(Input::Tick);
         }

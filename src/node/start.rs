@@ -139,6 +139,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         admitted: 0,
         ready: Arc::clone(&offices.ready),
         ending: None,
+        audit_due: Now::default(),
     };
     let thread = std::thread::Builder::new()
         .name("control".to_owned())

@@ -43,6 +43,10 @@ pub const METRICS: &[Metric] = &[
     gauge("yihao_calls", "Calls in progress."),
     counter("yihao_calls_ended_total", "Calls that ended, by fate."),
     counter("yihao_capture_lost_total", "Copies of SIP messages that did not reach the collector's network."),
+    counter(
+        "yihao_healed_total",
+        "Books of calls and seats that did not balance and were put right: a fault of ours, report it.",
+    ),
     counter("yihao_invites_admitted_total", "New INVITEs that became a call in the ledger."),
     counter("yihao_invites_received_total", "New INVITEs received: admitted plus refused, exactly."),
     counter("yihao_invites_refused_total", "New INVITEs refused before admission, by trunk and reason."),

@@ -362,6 +362,7 @@ impl World {
                     self.input(0, presence(seat, PresenceCommand::SignOut));
                 }
             }
+            51 | 52 => self.input(0, Input::Audit),
             28..=30 => self.input(0, Input::Look { reply: ReplyId(1) }),
             31 => self.input(0, Input::TrunkHealth { trunk: TrunkId(0), up: false }),
             32 => self.input(0, presence(9_999, PresenceCommand::Ready)),
