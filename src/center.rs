@@ -15,6 +15,7 @@ mod hold;
 mod io;
 mod live;
 mod look;
+mod marks;
 mod memory;
 mod offer;
 mod overflow;
@@ -41,6 +42,7 @@ use crate::types::{
 };
 use familiar::Familiar;
 use live::Live;
+use marks::Marks;
 use memory::Memory;
 use timers::Timers;
 
@@ -104,6 +106,7 @@ pub struct Center {
     /// Mean time of a talk with its wrap-up, by queue.
     handling: BTreeMap<QueueId, Duration>,
     familiar: Familiar,
+    marks: Marks,
     /// Calls that came back from an offer with this input: a rule may send them on.
     returned: Vec<CallId>,
     /// A seat has signed out since queues were last asked whether anybody is left.
@@ -136,6 +139,7 @@ impl Center {
             trunks: BTreeMap::new(),
             handling: BTreeMap::new(),
             familiar: Familiar::default(),
+            marks: Marks::default(),
             returned: Vec::new(),
             somebody_left: false,
             day: 0,
@@ -181,7 +185,7 @@ impl Center {
                 out.reply(reply, done);
             }
             Input::DialOut { reply, .. } => out.reply(reply, Err(Refusal::NotServed)),
-            Input::CallerLists { .. } => {}
+            Input::CallerLists { marks } => self.on_caller_lists(marks),
             Input::Audit => self.audit(out),
             Input::Look { reply } => self.on_look(reply, out),
             Input::Plan { plan } => self.on_plan(plan, out),

@@ -50,6 +50,8 @@ pub struct Plan {
     pub desk: Desk,
     /// What an operator may switch on; of several that are on the first that fits a line counts.
     pub surges: Vec<Surge>,
+    /// What caller lists may say of a number; of several that hold for a number the first counts.
+    pub marks: Vec<Mark>,
 }
 
 /// Rules for agents that hold at every seat.
@@ -203,6 +205,21 @@ pub struct WishOffer {
     pub done: PromptName,
     /// Longest message, milliseconds (default 120,000).
     pub longest_ms: u32,
+}
+
+/// What an entry of the caller lists does: nuisance, priority, a language or dialect. It never refuses a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its name in the lists.
+    pub name: Word,
+    /// Whether an entry counts only when it has been approved.
+    pub approval: bool,
+    /// Where callers wait instead: a queue whose seats know about nuisances, or speak the language.
+    pub queue: Option<QueueId>,
+    /// Priority instead of the line's.
+    pub priority: Option<u8>,
+    /// Played after the greeting.
+    pub prompt: Option<PromptName>,
 }
 
 /// A state of emergency that an operator switches on and off while the exchange runs: callers hear a prompt more, or wait

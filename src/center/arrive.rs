@@ -77,12 +77,18 @@ impl Center {
                 let surge = plan.surges.iter().find(|surge| {
                     self.surges.contains(&surge.name) && (surge.lines.is_empty() || surge.lines.contains(&line.number))
                 });
-                let planned = surge.and_then(|surge| surge.queue).unwrap_or(service.queue);
+                let mark = arrival.calling.number.as_ref();
+                let mark = mark.and_then(|number| self.marks.of(number, &plan, out.now.wall));
+                let elsewhere = mark.and_then(|mark| mark.queue).or(surge.and_then(|surge| surge.queue));
+                let planned = elsewhere.unwrap_or(service.queue);
                 let Some(queue) = self.queue_id(planned) else { return Verdict::Refuse(Cause::Failed) };
-                let ticket = self.acd.ticket(out.now.mono, service.priority);
+                let priority = mark.and_then(|mark| mark.priority).unwrap_or(service.priority);
+                let ticket = self.acd.ticket(out.now.mono, priority);
                 let name = line.name.clone();
                 let mut way = Way::new(Arc::clone(&plan), name, service, (planned, queue), ticket);
-                way.then_say = surge.and_then(|surge| surge.prompt.clone()).into_iter().collect();
+                let said = [surge.and_then(|surge| surge.prompt.clone()), mark.and_then(|mark| mark.prompt.clone())];
+                way.then_say = said.into_iter().flatten().collect();
+                way.mark = mark.map(|mark| mark.name.clone());
                 way.prefer = arrival.calling.number.as_ref().and_then(|caller| self.seat_that_knows(caller));
                 Verdict::Queue(Box::new(way))
             }
@@ -117,6 +123,9 @@ impl Center {
         let run = self.ids.run();
         let Some(live) = self.calls.get_mut(&id) else { return };
         let prompt = way.greeting.0.to_string();
+        if let Some(mark) = &way.mark {
+            out.row(id, CallEvent::Marked { mark: mark.clone() });
+        }
         let command = match way.answer {
             AnswerWhen::AtOnce => {
                 out.row(id, CallEvent::AnsweredByExchange);

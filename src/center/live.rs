@@ -8,7 +8,8 @@ use crate::call::{Call, Scene};
 use crate::dialplan::{AnswerWhen, Overflow, Plan, Queue, QueueService};
 use crate::seat::WrapUpRule;
 use crate::types::{
-    Calling, Fate, LegId, LineNumber, Mono, OfferId, Origin, PromptName, QueueId, RunId, SeatId, Source, Wall, WishKind,
+    Calling, Fate, LegId, LineNumber, Mono, OfferId, Origin, PromptName, QueueId, RunId, SeatId, Source, Wall,
+    WishKind, Word,
 };
 
 /// A live call.
@@ -171,6 +172,8 @@ pub(super) struct Way {
     pub(super) joined: Mono,
     /// The seat that knows the caller.
     pub(super) prefer: Option<SeatId>,
+    /// What the caller lists say of the caller.
+    pub(super) mark: Option<Word>,
     /// Prompts that follow the greeting, the next one last.
     pub(super) then_say: Vec<PromptName>,
     /// The longest waiting is over: no new offer.
@@ -197,6 +200,7 @@ impl Way {
             waiting_since: None,
             joined: ticket.since(),
             prefer: None,
+            mark: None,
             then_say: Vec::new(),
             too_long: false,
         }

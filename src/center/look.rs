@@ -298,7 +298,7 @@ impl Center {
             waited_ms: waited(live, now),
             seat,
             agent: seat.and_then(|seat| self.seats.get(&seat)).and_then(|seat| seat.agent_id()),
-            mark: None,
+            mark: live.way.as_ref().and_then(|way| way.mark.clone()),
             priority: self.acd.priority(id).unwrap_or_default(),
             linked: None,
             held: live.call.legs().any(|(_, leg)| leg.held),

@@ -6,6 +6,7 @@
 mod agents;
 mod emergency;
 mod lines;
+mod marks;
 mod queues;
 mod seats;
 mod surges;
@@ -101,6 +102,7 @@ impl<'r, 'a> Building<'r, 'a> {
         self.read_lines(&root);
         self.read_seats(&root);
         self.read_surges(&root);
+        self.read_marks(&root);
         self.read_desk(&root);
         self.read_agents(&root);
         root.finish();

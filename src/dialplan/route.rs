@@ -69,6 +69,7 @@ impl Plan {
             names.extend(announce::prompts());
         }
         names.extend(self.surges.iter().filter_map(|surge| surge.prompt.clone()));
+        names.extend(self.marks.iter().filter_map(|mark| mark.prompt.clone()));
         for phase in self.lines.values().flat_map(|line| &line.phases) {
             match &phase.service {
                 Service::Queue(service) => {

@@ -1,8 +1,8 @@
 //! What a waiting caller hears and may leave behind, and what an operator switches on.
 
 use super::*;
-use crate::dialplan::{Announce, Surge, WishOffer};
-use crate::types::WishKind;
+use crate::dialplan::{Announce, Mark, Surge, WishOffer};
+use crate::types::{CallerMark, WishKind};
 
 fn stage(wish: Option<WishKind>) -> Stage {
     let mut plan = plan();
@@ -196,4 +196,50 @@ fn a_surge_speaks_and_leads_elsewhere_as_soon_as_it_is_on() {
     assert_eq!(switch(&mut stage, "flood", false), Reply::Done);
     stage.queued("12345");
     assert_eq!(stage.view().queues[0].waiting.len(), 2);
+}
+
+#[test]
+fn a_mark_changes_queue_priority_and_prompt_and_never_refuses() {
+    let mut plan = plan();
+    let mark = |name: &str| Mark { name: Word::new(name), approval: false, queue: None, priority: None, prompt: None };
+    plan.marks = vec![
+        Mark {
+            approval: true,
+            queue: Some(QueueId(1)),
+            prompt: Some(PromptName::new("mark/nuisance")),
+            ..mark("nuisance")
+        },
+        Mark { priority: Some(8), ..mark("priority") },
+    ];
+    let mut stage = Stage::with(Config::default(), plan);
+    let entry = |number: &str, mark: &str, approved: bool, until: Option<Wall>| CallerMark {
+        number: PhoneNumber::parse(number).unwrap(),
+        mark: Word::new(mark),
+        approved,
+        until,
+    };
+    let soon = Wall(T0.wall.0 + 60_000);
+    let marks = vec![
+        entry("13800000001", "nuisance", true, Some(soon)),
+        entry("13800000002", "nuisance", false, None),
+        entry("13800000003", "priority", false, None),
+        entry("13800000003", "unknown", true, None),
+    ];
+    stage.feed(Input::CallerLists { marks });
+
+    let nuisance = waiting(&mut stage, Some("13800000001"));
+    assert_eq!(hears_prompt(&stage, nuisance).as_deref(), Some("mark/nuisance"));
+    stage.prompt_ends(nuisance);
+    assert!(rows_of(&stage, nuisance).contains(&CallEvent::Marked { mark: Word::new("nuisance") }));
+    let unapproved = waiting(&mut stage, Some("13800000002"));
+    let privileged = waiting(&mut stage, Some("13800000003"));
+    let calls = [privileged, unapproved].map(|leg| stage.call_of(leg));
+    let view = stage.view();
+    assert_eq!(view.queues[1].waiting, [stage.call_of(nuisance)]);
+    assert_eq!(view.queues[0].waiting, calls, "priority first, and nobody is a nuisance before it is approved");
+
+    stage.pass(60);
+    let expired = waiting(&mut stage, Some("13800000001"));
+    assert_eq!(stage.view().queues[0].waiting.len(), 3);
+    assert!(!rows_of(&stage, expired).iter().any(|row| matches!(row, CallEvent::Marked { .. })));
 }

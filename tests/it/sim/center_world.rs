@@ -8,8 +8,8 @@ use std::time::Duration;
 use yihao::center::{Center, Config, Effect, Input, PresenceCommand, TalkCommand, WrapUpCommand};
 use yihao::dialplan::Plan;
 use yihao::types::{
-    Arrival, CallEvent, Calling, IdBase, LegCommand, LegEvent, LegId, LegIds, LineNumber, Mono, Now, Origin,
-    PhoneNumber, ReplyId, RunId, SeatId, StreamReport, Target, TrunkId, Wall, Word,
+    Arrival, CallEvent, CallerMark, Calling, IdBase, LegCommand, LegEvent, LegId, LegIds, LineNumber, Mono, Now,
+    Origin, PhoneNumber, ReplyId, RunId, SeatId, StreamReport, Target, TrunkId, Wall, Word,
 };
 
 use super::city::{SEATS, agent, plan};
@@ -301,6 +301,18 @@ impl World {
         Calling { number: PhoneNumber::parse(&number).ok().filter(|_| known), ..Calling::default() }
     }
 
+    /// An entry of the caller lists; some are not approved, some end soon, some name no mark of the plan.
+    fn mark(&mut self) -> CallerMark {
+        let number = format!("1380013800{}", self.dice.below(10));
+        let until = Wall(self.now().wall.0 + i64::try_from(self.dice.below(60_000)).expect("small"));
+        CallerMark {
+            number: PhoneNumber::parse(&number).expect("a number"),
+            mark: Word::new(self.dice.pick(&["nuisance", "priority", "language"])),
+            approved: self.dice.percent(60),
+            until: Some(until).filter(|_| self.dice.percent(50)),
+        }
+    }
+
     /// What an agent does at the desk.
     fn desk(&mut self, seat: SeatId) -> Input {
         let reply = Some(ReplyId(1));
@@ -363,6 +375,10 @@ impl World {
                 }
             }
             51 | 52 => self.input(0, Input::Audit),
+            53 | 54 => {
+                let marks = (0..self.dice.below(8)).map(|_| self.mark()).collect();
+                self.input(0, Input::CallerLists { marks });
+            }
             28..=30 => self.input(0, Input::Look { reply: ReplyId(1) }),
             31 => self.input(0, Input::TrunkHealth { trunk: TrunkId(0), up: false }),
             32 => self.input(0, presence(9_999, PresenceCommand::Ready)),
@@ -418,7 +434,8 @@ const WORLDS: u64 = 250;
 const CALLS: u64 = 100;
 
 /// What must have happened often enough for the worlds to prove something of it.
-const SEEN: [&str; 23] = [
+const SEEN: [&str; 24] = [
+    "a mark",
     "an announcement",
     "a wish for a Callback",
     "a wish for a Message",

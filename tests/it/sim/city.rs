@@ -2,8 +2,8 @@
 //! queues choose, widen and overflow.
 
 use yihao::dialplan::{
-    Announce, AnswerWhen, Desk, Hours, Line, Overflow, OverflowWhen, Phase, Plan, Queue, QueueService, Seat, Service,
-    Widen, WishOffer,
+    Announce, AnswerWhen, Desk, Hours, Line, Mark, Overflow, OverflowWhen, Phase, Plan, Queue, QueueService, Seat,
+    Service, Widen, WishOffer,
 };
 use yihao::types::{
     Agent, AgentId, Choice, Digit, Level, LineNumber, PromptName, QueueId, SeatId, Wall, WishKind, Word,
@@ -66,9 +66,17 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
         lines: lines.into_iter().map(|line| (line.number.clone(), line)).collect(),
         seats: SEATS.into_iter().map(seat).collect(),
         desk: Desk { reasons: vec![Word::new("meeting")], results: vec![Word::new("solved")], break_ms: 40_000 },
+        marks: vec![
+            Mark { approval: true, queue: Some(at("night")), priority: Some(0), ..mark("nuisance") },
+            Mark { priority: Some(8), prompt: Some(PromptName::new("mark/welcome")), ..mark("priority") },
+        ],
         queues,
         ..Plan::default()
     }
+}
+
+fn mark(name: &str) -> Mark {
+    Mark { name: Word::new(name), approval: false, queue: None, priority: None, prompt: None }
 }
 
 fn queues(n: u64) -> Vec<Queue> {

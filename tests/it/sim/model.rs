@@ -7,8 +7,8 @@ use std::time::Duration;
 use yihao::center::{Config, Effect, Input, PresenceCommand, Reply, SeatChange, TalkCommand, WrapUpCommand};
 use yihao::dialplan::{Line, Plan, Service};
 use yihao::types::{
-    Agent, AgentId, CallEvent, CallId, Cause, Fate, LegCommand, LegEvent, LegId, Level, Mono, Now, OfferId, Origin,
-    PhoneNumber, Row, SeatId, Source,
+    Agent, AgentId, CallEvent, CallId, CallerMark, Cause, Fate, LegCommand, LegEvent, LegId, Level, Mono, Now, OfferId,
+    Origin, PhoneNumber, Row, SeatId, Source, Wall,
 };
 
 use super::ear::Ear;
@@ -31,6 +31,8 @@ pub(crate) struct Model {
     skills: BTreeMap<SeatId, Vec<(String, Level)>>,
     /// Priority and queue of each line that is served.
     lines: BTreeMap<String, (u8, String)>,
+    /// The caller lists.
+    marks: Vec<CallerMark>,
     /// Who talked with which caller last, where the queue asks for it.
     familiar: BTreeMap<PhoneNumber, (SeatId, Option<AgentId>)>,
     not_served: Vec<String>,
@@ -47,6 +49,7 @@ pub(crate) struct Model {
     /// A result that an agent has given and that has no row yet.
     result: Option<CallId>,
     now: Mono,
+    wall: Wall,
     ticking: bool,
     pub(crate) fates: BTreeMap<String, u64>,
     /// How often the rarer things happened: a world in which they never do proves nothing.
@@ -70,6 +73,7 @@ impl Model {
         Self {
             config,
             queues: queues::queues(plan),
+            marks: Vec::new(),
             familiar: BTreeMap::new(),
             ring_too: Vec::new(),
             result: None,
@@ -83,6 +87,7 @@ impl Model {
             last_word: None,
             arriving: None,
             now: Mono::default(),
+            wall: Wall::default(),
             ticking: false,
             fates: BTreeMap::new(),
             seen: BTreeMap::new(),
@@ -95,7 +100,7 @@ impl Model {
 
     /// What an input means, before the center has seen it.
     pub(crate) fn before(&mut self, now: Now, input: &Input, ear: &Ear) {
-        self.now = now.mono;
+        (self.now, self.wall) = (now.mono, now.wall);
         self.ticking = matches!(input, Input::Tick);
         match input {
             Input::Leg { leg, event } => self.leg_speaks(*leg, event),
@@ -117,13 +122,13 @@ impl Model {
                     seat.time_passes(now.mono);
                 }
             }
+            Input::CallerLists { marks } => self.marks.clone_from(marks),
             Input::Plan { .. } => self.orders_begin_anew(),
             Input::SignIn { .. }
             | Input::WrapUp { .. }
             | Input::Talk { .. }
             | Input::DialOut { .. }
             | Input::Surge { .. }
-            | Input::CallerLists { .. }
             | Input::Audit
             | Input::Presence { .. }
             | Input::Look { .. }
@@ -195,6 +200,9 @@ impl Model {
         }
         assert_eq!(self.arriving, None, "an arrival without its row");
         assert_eq!(self.last_word, None, "a last word without its row");
+        if let Some((id, told)) = self.calls.last_key_value() {
+            assert_eq!(told.mark, None, "{id} has a mark without its row");
+        }
         assert_eq!(self.ring_too, [], "seats that must be rung are not");
         assert_eq!(self.result, None, "a result without its row");
         assert!(self.seats.values().all(|seat| !seat.untold), "a change of presence that nobody is told of");
@@ -286,11 +294,10 @@ impl Model {
         match &row.event {
             CallEvent::Arrived { leg, origin, .. } => self.arrived(id, *leg, *origin),
             CallEvent::Greeted { .. } => {
+                let (now, prompt) = (self.now, Duration::from_millis(self.config.prompt_max_ms.into()));
                 let told = self.told(id);
-                assert!(
-                    told.at == At::New || told.prompt_over,
-                    "{id} hears the next prompt before the end of the first"
-                );
+                let over = told.prompt_over || now.since(told.since) >= prompt;
+                assert!(told.at == At::New || over, "{id} hears the next prompt before the end of the first");
                 told.goes(&[At::New, At::Greeting], At::Greeting);
             }
             CallEvent::Announced { position, .. } => self.announced(id, *position),
@@ -313,7 +320,12 @@ impl Model {
                 assert_eq!(self.result.take(), Some(id), "a result of another call");
                 self.note("a result");
             }
-            CallEvent::Marked { .. } | CallEvent::Dialled { .. } | CallEvent::Healed { .. } => {
+            CallEvent::Marked { mark } => {
+                let expected = self.told(id).mark.take();
+                assert_eq!(expected.as_deref(), Some(&*mark.0), "another mark");
+                self.note("a mark");
+            }
+            CallEvent::Dialled { .. } | CallEvent::Healed { .. } => {
                 panic!("{id} has a row that nothing asks for: {:?}", row.event)
             }
             CallEvent::Quality { .. } => assert!(self.calls.contains_key(&id), "figures of no call"),

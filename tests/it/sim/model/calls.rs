@@ -42,6 +42,8 @@ pub(crate) struct Open {
 pub(crate) struct Told {
     /// Priority of the line.
     pub(crate) priority: u8,
+    /// The mark whose row is due.
+    pub(crate) mark: Option<String>,
     pub(crate) arrived_at: Mono,
     pub(super) caller: Option<PhoneNumber>,
     /// When it was last told where it stands, or began to wait.
@@ -102,9 +104,18 @@ impl Model {
         let (expected, from, called, caller) = self.arriving.take().expect("a row of an arrival that was not fed");
         assert_eq!((expected, from), (leg, origin));
         let refusal = self.expected_refusal(origin, &called);
+        let (mark, priority, queue) = match (self.mark_of(caller.as_ref()), self.lines.get(&called)) {
+            (Some(mark), Some(_)) if refusal.is_none() && mark == "nuisance" => {
+                (Some(mark), 0, Some("night".to_owned()))
+            }
+            (Some(mark), Some((_, queue))) if refusal.is_none() => (Some(mark), 8, Some(queue.clone())),
+            (_, Some((of, queue))) => (None, *of, Some(queue.clone())),
+            (_, None) => (None, 0, None),
+        };
         let feature = matches!(origin, Origin::Seat(_)) && refusal.is_none();
         let told = Told {
-            priority: self.lines.get(&called).map_or(0, |(priority, _)| *priority),
+            priority,
+            mark: mark.map(str::to_owned),
             arrived_at: self.now,
             prefer: caller.as_ref().and_then(|caller| self.who_knows(caller)),
             caller,
@@ -113,7 +124,7 @@ impl Model {
             at: if feature { At::Feature } else { At::New },
             since: self.now,
             now: self.now,
-            queue: self.lines.get(&called).map(|(_, queue)| queue.clone()),
+            queue,
             queued_at: self.now,
             waits_since: self.now,
             left: Vec::new(),
@@ -153,6 +164,18 @@ impl Model {
         if seat.busy.is_none() {
             seat.takes(leg, call, Doing::Own);
         }
+    }
+
+    /// Of the two marks of the city the nuisance comes first and needs an approval.
+    fn mark_of(&self, caller: Option<&PhoneNumber>) -> Option<&'static str> {
+        let has = |name: &str, approval: bool| {
+            self.marks.iter().any(|entry| {
+                let counts = entry.approved || !approval;
+                let lasts = entry.until.is_none_or(|until| self.wall < until);
+                Some(&entry.number) == caller && &*entry.mark.0 == name && counts && lasts
+            })
+        };
+        [("nuisance", true), ("priority", false)].into_iter().find(|(name, of)| has(name, *of)).map(|(name, _)| name)
     }
 
     /// Where whoever talked with this caller last sits now.
