@@ -10,8 +10,8 @@ use super::core::{CORE_CAPACITY, CoreRequest, Counters, Refused};
 use super::*;
 use crate::center::{self, Center, Effect, Input};
 use crate::dialplan::{Plan, Queue, Seat};
-use crate::store::Tailer;
 use crate::store::ledger::{self, Ledger};
+use crate::store::{Place, Tailer};
 use crate::types::{
     CallEvent, CallId, Calling, Fate, IdBase, LegId, Level, LineNumber, Mono, Now, Origin, PhoneNumber, PromptName,
     ReplyId, Row, SeatId, TrunkId, Wall,
@@ -159,7 +159,7 @@ async fn story(core: impl AsyncFnOnce(mpsc::Receiver<CoreRequest>), tell: impl A
     let folder = dir.path().join("ledger");
     let (mut ledger, _) = Ledger::open(ledger::Config::new(&folder, "mianyang"), IDS, Wall(0)).unwrap();
     ledger.append(&rows());
-    let store = Store::open(&dir.path().join("yihao.db")).await.unwrap();
+    let store = Store::open(&Place::Sqlite(dir.path().join("yihao.db"))).await.unwrap();
     Tailer::new(store.clone(), folder, 1, 30).catch_up().await.unwrap();
     let (handle, requests) = CoreHandle::new(Arc::new(|| {}));
     let metrics: Metrics = Arc::new(|| "yihao_calls 3\n".to_owned());

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::config::{self, Folders, Overrides};
-use crate::store::Store;
+
 use crate::store::calls::{FATES, Filter, Timeline, parse_call_id};
+use crate::store::{self, Store};
 
 pub use render::{list, timeline};
 
@@ -92,10 +93,10 @@ fn print(args: &Args) -> anyhow::Result<u8> {
     let folders = args.place.folders()?;
     let zone = jiff::tz::TimeZone::system();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let store = runtime.block_on(Store::open_read_only(&folders.database()))?;
+    let records = runtime.block_on(Store::open_read_only(&store::Place::Sqlite(folders.database())))?;
     let Some(text) = &args.call else {
         let filter = Filter { line: args.line.clone(), fate: args.fate.clone(), seat: args.seat, ..Filter::default() };
-        let calls = runtime.block_on(store.calls(&filter, args.limit))?;
+        let calls = runtime.block_on(records.calls(&filter, args.limit))?;
         if args.json {
             println!("{}", serde_json::to_string_pretty(&calls)?);
         } else {
@@ -104,7 +105,7 @@ fn print(args: &Args) -> anyhow::Result<u8> {
         return Ok(OK);
     };
     let found: Option<Timeline> = match parse_call_id(text) {
-        Some(call) => runtime.block_on(store.call(call))?,
+        Some(call) => runtime.block_on(records.call(call))?,
         None => None,
     };
     let Some(found) = found else {
@@ -142,7 +143,9 @@ mod tests {
         let var = tempfile::tempdir().unwrap();
         assert_eq!(calls(&[], var.path()), FAILED, "there are no records");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { Store::open(&var.path().join("yihao.sqlite")).await.unwrap().close().await });
+        runtime.block_on(async {
+            Store::open(&store::Place::Sqlite(var.path().join("yihao.sqlite"))).await.unwrap().close().await
+        });
         assert_eq!(calls(&[], var.path()), OK, "no call yet");
         assert_eq!(calls(&["--json", "--line", "12315"], var.path()), OK);
         assert_eq!(calls(&["c77"], var.path()), NO_SUCH_CALL);

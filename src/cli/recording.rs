@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::calls::Place;
 use crate::media::recording::{Recording, export};
-use crate::store::Store;
 use crate::store::calls::parse_call_id;
+use crate::store::{self, Store};
 use crate::types::CallId;
 
 /// The file is written.
@@ -199,8 +199,8 @@ fn find(call: CallId, database: &Path, recordings: &Path) -> anyhow::Result<Opti
 fn recorded(call: CallId, database: &Path) -> Option<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     runtime.block_on(async {
-        let store = Store::open_read_only(database).await.ok()?;
-        store.recordings(call).await.ok()?.into_iter().next().map(|r| r.file)
+        let records = Store::open_read_only(&store::Place::Sqlite(database.to_owned())).await.ok()?;
+        records.recordings(call).await.ok()?.into_iter().next().map(|r| r.file)
     })
 }
 

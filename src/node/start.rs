@@ -83,9 +83,9 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
             "calls of the last run were cut by its end; their books are closed"
         );
     }
-    let store = runtime
-        .block_on(Store::open(&config.folders.database()))
-        .with_context(|| format!("the records in {} cannot be opened", config.folders.database().display()))?;
+    let place = store::Place::Sqlite(config.folders.database());
+    let store =
+        runtime.block_on(Store::open(&place)).with_context(|| format!("the records in {place} cannot be opened"))?;
 
     let (engine, ports) = start_engine(config, &plan, &wake)?;
     let (mut sockets, streams, inbox, certificate, listeners) = listen(config, &runtime, &wake)?;

@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::{Db, QueryError, Store};
+use super::db::values;
+use super::{QueryError, Store};
 use crate::types::{CallId, Wall};
 
 /// Every fate that a record can have, as text.
@@ -194,23 +195,21 @@ impl Store {
     /// # Errors
     /// [`QueryError`] when the database does not answer.
     pub async fn calls(&self, filter: &Filter, limit: u32) -> Result<Vec<CallRecord>, QueryError> {
-        let Db::Sqlite(db) = &self.db;
         let (before_at, before_id) = match &filter.before {
             Some(cursor) => (cursor.arrived_at.0, cursor.id.as_str()),
             None => (i64::MAX, ""),
         };
-        let records = sqlx::query_as(LIST)
-            .bind(&filter.line)
-            .bind(&filter.fate)
-            .bind(filter.seat.map(i64::from))
-            .bind(filter.since.map_or(i64::MIN, |w| w.0))
-            .bind(filter.until.map_or(i64::MAX, |w| w.0))
-            .bind(before_at)
-            .bind(before_id)
-            .bind(i64::from(limit))
-            .fetch_all(&db.readers)
-            .await?;
-        Ok(records)
+        let values = values![
+            &filter.line,
+            &filter.fate,
+            filter.seat,
+            filter.since.map_or(i64::MIN, |w| w.0),
+            filter.until.map_or(i64::MAX, |w| w.0),
+            before_at,
+            before_id,
+            limit,
+        ];
+        Ok(self.db.rows(LIST, values).await?)
     }
 
     /// One call with its timeline; nothing when there is no record of it.
@@ -218,11 +217,10 @@ impl Store {
     /// # Errors
     /// [`QueryError`] when the database does not answer.
     pub async fn call(&self, call: CallId) -> Result<Option<Timeline>, QueryError> {
-        let Db::Sqlite(db) = &self.db;
         let id = call.to_string();
-        let Some(call) = sqlx::query_as(ONE).bind(&id).fetch_optional(&db.readers).await? else { return Ok(None) };
-        let steps: Vec<(i64, String, String)> = sqlx::query_as(STEPS).bind(&id).fetch_all(&db.readers).await?;
-        let recordings = sqlx::query_as(RECORDINGS).bind(&id).fetch_all(&db.readers).await?;
+        let Some(call) = self.db.row(ONE, values![&id]).await? else { return Ok(None) };
+        let steps: Vec<(i64, String, String)> = self.db.rows(STEPS, values![&id]).await?;
+        let recordings = self.db.rows(RECORDINGS, values![&id]).await?;
         let step = |(at, kind, body): (i64, String, String)| {
             let body = serde_json::from_str(&body).unwrap_or(serde_json::Value::String(body));
             Step { at, kind, body }
@@ -235,7 +233,6 @@ impl Store {
     /// # Errors
     /// [`QueryError`] when the database does not answer.
     pub async fn recordings(&self, call: CallId) -> Result<Vec<RecordingRecord>, QueryError> {
-        let Db::Sqlite(db) = &self.db;
-        Ok(sqlx::query_as(RECORDINGS).bind(call.to_string()).fetch_all(&db.readers).await?)
+        Ok(self.db.rows(RECORDINGS, values![&call.to_string()]).await?)
     }
 }

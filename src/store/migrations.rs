@@ -1,29 +1,80 @@
 //! The versions of the tables. A migration that has been released is never edited: it expands first, contracts later.
+//!
+//! Each has a file for either database, which differ only where they must. 0001-0009 belong to calls, 0010-0019 to accounts.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Number, name and SQL, ascending. Named here one by one, so that a new file cannot be forgotten by a stale build.
-const SQLITE: &[(i64, &str, &str)] = &[(1, "calls", include_str!("migrations/sqlite/0001_calls.sql"))];
+/// One version: the same name in both folders.
+struct Version {
+    number: i64,
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+/// `version!(1, "calls", "0001_calls.sql")`.
+macro_rules! version {
+    ($number:literal, $name:literal, $file:literal) => {
+        Version {
+            number: $number,
+            name: $name,
+            sqlite: include_str!(concat!("migrations/sqlite/", $file)),
+            postgres: include_str!(concat!("migrations/postgres/", $file)),
+        }
+    };
+}
+
+/// Ascending. Named here one by one, so that a new file cannot be forgotten by a stale build.
+const VERSIONS: &[Version] = &[version!(1, "calls", "0001_calls.sql")];
 
 /// The migrations of SQLite.
 pub(super) fn sqlite() -> Migrator {
-    let migration = |(version, name, sql): &(i64, &'static str, &'static str)| {
-        Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    migrator(|version| version.sqlite)
+}
+
+/// The migrations of PostgreSQL.
+pub(super) fn postgres() -> Migrator {
+    migrator(|version| version.postgres)
+}
+
+fn migrator(sql: impl Fn(&Version) -> &'static str) -> Migrator {
+    let migration = |version: &Version| {
+        Migration::new(version.number, version.name.into(), MigrationType::Simple, sql(version).into_sql_str(), false)
     };
-    Migrator::with_migrations(SQLITE.iter().map(migration).collect())
+    Migrator::with_migrations(VERSIONS.iter().map(migration).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
-    fn migrations_are_numbered_without_gaps_and_each_file_is_listed() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations/sqlite");
-        assert_eq!(std::fs::read_dir(folder).unwrap().count(), SQLITE.len());
-        for (at, (version, ..)) in SQLITE.iter().enumerate() {
-            assert_eq!(*version, at as i64 + 1);
+    fn both_databases_have_every_version_in_a_file_of_the_same_name() {
+        let listed: BTreeSet<String> = VERSIONS.iter().map(|v| format!("{:04}_{}.sql", v.number, v.name)).collect();
+        assert_eq!(listed.len(), VERSIONS.len());
+        assert!(VERSIONS.is_sorted_by_key(|v| v.number));
+        for database in ["sqlite", "postgres"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations").join(database);
+            let files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
+            assert_eq!(files.collect::<BTreeSet<_>>(), listed, "{database}");
         }
+    }
+
+    #[test]
+    fn both_databases_make_the_same_tables_columns_and_indexes() {
+        for version in VERSIONS {
+            assert_eq!(shape(version.sqlite), shape(version.postgres), "{}", version.name);
+        }
+    }
+
+    /// The statements without comments and spaces, and with PostgreSQL's own words put into SQLite's.
+    fn shape(sql: &str) -> Vec<String> {
+        let lines = sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join(" ");
+        let words = |statement: &str| statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        lines.split(';').map(words).filter(|statement| !statement.is_empty()).collect()
     }
 }

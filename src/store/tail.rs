@@ -12,11 +12,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::migrate::MigrateError;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Db, Store, ledger};
+use super::db::Tx;
+use super::{Store, ledger};
 use crate::types::Wall;
 use read::{Batch, Position};
 
@@ -38,6 +39,9 @@ pub enum TailError {
     /// The database refuses.
     #[error("the database refuses: {0}")]
     Database(#[from] sqlx::Error),
+    /// The tables of a server are not of this version yet.
+    #[error("the tables cannot be brought to this version: {0}")]
+    Migrate(#[from] MigrateError),
 }
 
 /// The task that copies one node's ledger.
@@ -94,11 +98,14 @@ impl Tailer {
 
     /// Copies one batch; `false` when there was nothing to copy.
     async fn step(&mut self) -> Result<bool, TailError> {
-        let Db::Sqlite(db) = &self.store.db;
+        let db = &self.store.db;
         // Taken out: any failure below leaves nothing, and the next step asks the database.
         let from = match self.at.take() {
             Some(known) => known,
-            None => apply::position(&db.readers, self.node).await?,
+            None => {
+                db.prepare().await?;
+                apply::position(db, self.node).await?
+            }
         };
         let folder = self.folder.clone();
         let batch =
@@ -107,14 +114,7 @@ impl Tailer {
             self.at = Some(from);
             return Ok(false);
         };
-        let mut connection = db.writer.acquire().await?;
-        let copied = copy(&mut connection, &batch, self.node).await;
-        if copied.is_err() {
-            // SQLite ends the transaction by itself on some errors (a full disk), and the connection's count of open
-            // transactions is then wrong for good (https://www.sqlite.org/lang_transaction.html, 2.4): take a new one.
-            connection.close_on_drop();
-        }
-        copied?;
+        copy(db.begin().await?, &batch, self.node).await?;
         metrics::counter!("yihao_store_rows_total").increment(batch.entries.len() as u64);
         self.at = Some(Some(batch.next));
         Ok(true)
@@ -139,14 +139,13 @@ impl Tailer {
 }
 
 /// Rows and position in one transaction: both or neither.
-async fn copy(connection: &mut SqliteConnection, batch: &Batch, node: u8) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    apply::events(&mut transaction, &batch.entries).await?;
+async fn copy(mut tx: Tx, batch: &Batch, node: u8) -> Result<(), sqlx::Error> {
+    apply::events(&mut tx, &batch.entries).await?;
     for entry in &batch.entries {
-        apply::entry(&mut transaction, &batch.deployment, entry).await?;
+        apply::entry(&mut tx, &batch.deployment, entry).await?;
     }
-    apply::save_position(&mut transaction, node, batch.next).await?;
-    transaction.commit().await
+    apply::save_position(&mut tx, node, batch.next).await?;
+    tx.commit().await
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is a shell: age of files against the wall clock")]

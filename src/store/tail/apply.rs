@@ -1,8 +1,7 @@
 //! One ledger row as statements. Each may be repeated without harm.
 
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
-
 use super::read::Position;
+use crate::store::db::{Db, Tx, Value, values};
 use crate::store::ledger::Entry;
 use crate::types::{CallEvent, Calling, Cause, Fate, Origin, PhoneNumber};
 
@@ -13,10 +12,8 @@ const SAVE_POSITION: &str = "
     ON CONFLICT (node) DO UPDATE SET
         segment = excluded.segment, at_byte = excluded.at_byte, epoch_s = excluded.epoch_s";
 
-const EVENTS: &str = "INSERT INTO call_events (call_id, seq, at, kind, body) ";
-const EVENTS_TWICE: &str = " ON CONFLICT (call_id, seq) DO NOTHING";
-/// Events in one statement. A statement of its own for each would cost more than all the rest of the copying.
-const EVENTS_AT_ONCE: usize = 64;
+const EVENTS: &str = "INSERT INTO call_events (call_id, seq, at, kind, body)";
+const EVENTS_TWICE: &str = "ON CONFLICT (call_id, seq) DO NOTHING";
 
 const CALL: &str = "
     INSERT INTO calls (id, deployment, origin, source, line, calling_number, calling_raw,
@@ -38,8 +35,8 @@ const RECORDING_FAILED: &str = "UPDATE recordings SET failed = COALESCE(failed, 
 const ENDED: &str = "UPDATE calls SET ended_at = $2, fate = $3, cause = $4 WHERE id = $1 AND ended_at IS NULL";
 
 /// The place up to which a node's ledger is in the database.
-pub(super) async fn position(pool: &SqlitePool, node: u8) -> Result<Option<Position>, sqlx::Error> {
-    let row: Option<(i64, i64, i64)> = sqlx::query_as(POSITION).bind(i64::from(node)).fetch_optional(pool).await?;
+pub(super) async fn position(db: &Db, node: u8) -> Result<Option<Position>, sqlx::Error> {
+    let row: Option<(i64, i64, i64)> = db.row(POSITION, values![u32::from(node)]).await?;
     Ok(row.map(|(segment, at_byte, epoch_s)| Position {
         segment: u64::try_from(segment).unwrap_or_default(),
         at_byte: u64::try_from(at_byte).unwrap_or_default(),
@@ -48,63 +45,58 @@ pub(super) async fn position(pool: &SqlitePool, node: u8) -> Result<Option<Posit
 }
 
 /// Moves the place.
-pub(super) async fn save_position(db: &mut SqliteConnection, node: u8, at: Position) -> Result<(), sqlx::Error> {
-    sqlx::query(SAVE_POSITION)
-        .bind(i64::from(node))
-        .bind(signed(at.segment))
-        .bind(signed(at.at_byte))
-        .bind(i64::from(at.epoch_s))
-        .execute(db)
-        .await?;
-    Ok(())
+pub(super) async fn save_position(tx: &mut Tx, node: u8, at: Position) -> Result<(), sqlx::Error> {
+    let values = values![u32::from(node), signed(at.segment), signed(at.at_byte), at.epoch_s];
+    tx.execute(SAVE_POSITION, values).await.map(|_| ())
 }
 
 /// Copies rows into the list of events, as they are.
-pub(super) async fn events(db: &mut SqliteConnection, entries: &[Entry]) -> Result<(), sqlx::Error> {
-    for some in entries.chunks(EVENTS_AT_ONCE) {
-        let mut query = QueryBuilder::<Sqlite>::new(EVENTS);
-        query.push_values(some, |mut values, entry| {
+pub(super) async fn events(tx: &mut Tx, entries: &[Entry]) -> Result<(), sqlx::Error> {
+    let texts: Vec<(String, String)> = entries
+        .iter()
+        .map(|entry| {
             let body = serde_json::to_string(&entry.row.event).expect("an event has no map with odd keys");
-            values
-                .push_bind(entry.row.call.to_string())
-                .push_bind(signed(entry.seq))
-                .push_bind(entry.row.at.0)
-                .push_bind(kind(&entry.row.event))
-                .push_bind(body);
-        });
-        query.push(EVENTS_TWICE).build().execute(&mut *db).await?;
-    }
-    Ok(())
+            (entry.row.call.to_string(), body)
+        })
+        .collect();
+    let values: Vec<Value<'_>> = entries
+        .iter()
+        .zip(&texts)
+        .flat_map(|(entry, (call, body))| {
+            let kind = kind(&entry.row.event);
+            [call.into(), signed(entry.seq).into(), entry.row.at.0.into(), kind.into(), body.into()]
+        })
+        .collect();
+    tx.insert(EVENTS, EVENTS_TWICE, 5, &values).await
 }
 
 /// Brings the records up to date with one row.
-pub(super) async fn entry(db: &mut SqliteConnection, deployment: &str, entry: &Entry) -> Result<(), sqlx::Error> {
+pub(super) async fn entry(tx: &mut Tx, deployment: &str, entry: &Entry) -> Result<(), sqlx::Error> {
     let row = &entry.row;
     let id = row.call.to_string();
     let at = row.at.0;
-    let query = match &row.event {
+    match &row.event {
         CallEvent::Arrived { origin, from, called, calling, call_id, .. } => {
             let arrival = Arrival { origin: origin_text(*origin), from, line: called.as_str(), calling, call_id };
-            return arrived(db, &id, deployment, at, arrival).await;
+            arrived(tx, &id, deployment, at, arrival).await?;
         }
         CallEvent::Recording { file } => {
-            sqlx::query(RECORDING).bind(file).bind(&id).bind(at).execute(&mut *db).await?;
-            sqlx::query(RECORDED).bind(&id).bind(file)
+            tx.execute(RECORDING, values![file, &id, at]).await?;
+            tx.execute(RECORDED, values![&id, file]).await?;
         }
-        CallEvent::RecordingFailed { why } => sqlx::query(RECORDING_FAILED).bind(&id).bind(why),
-        CallEvent::Greeted { .. } => sqlx::query(GREETED).bind(&id).bind(at),
-        CallEvent::Queued { queue, .. } => sqlx::query(QUEUED).bind(&id).bind(at).bind(queue),
-        CallEvent::Talking { seat, .. } => sqlx::query(TALKING).bind(&id).bind(at).bind(i64::from(seat.0)),
+        CallEvent::RecordingFailed { why } => _ = tx.execute(RECORDING_FAILED, values![&id, why]).await?,
+        CallEvent::Greeted { .. } => _ = tx.execute(GREETED, values![&id, at]).await?,
+        CallEvent::Queued { queue, .. } => _ = tx.execute(QUEUED, values![&id, at, queue]).await?,
+        CallEvent::Talking { seat, .. } => _ = tx.execute(TALKING, values![&id, at, seat.0]).await?,
         CallEvent::Ended { fate } => {
-            if ended(db, &id, at, fate).await? {
-                return Ok(());
+            if !ended(tx, &id, at, fate).await? {
+                // It has ended already, or its first rows are gone (a removed or damaged segment): then it still gets a
+                // record of its end.
+                let nobody = Calling::default();
+                let unknown = Arrival { origin: "unknown", from: "", line: "", calling: &nobody, call_id: "" };
+                arrived(tx, &id, deployment, at, unknown).await?;
+                ended(tx, &id, at, fate).await?;
             }
-            // It has ended already, or its first rows are gone (a removed or damaged segment): then it still gets a record
-            // of its end.
-            let nobody = Calling::default();
-            let unknown = Arrival { origin: "unknown", from: "", line: "", calling: &nobody, call_id: "" };
-            arrived(db, &id, deployment, at, unknown).await?;
-            return ended(db, &id, at, fate).await.map(|_| ());
         }
         CallEvent::AnsweredByExchange
         | CallEvent::Marked { .. }
@@ -121,16 +113,15 @@ pub(super) async fn entry(db: &mut SqliteConnection, deployment: &str, entry: &E
         | CallEvent::Held { .. }
         | CallEvent::Digit { .. }
         | CallEvent::LegEnded { .. }
-        | CallEvent::Quality { .. } => return Ok(()),
-    };
-    query.execute(db).await?;
+        | CallEvent::Quality { .. } => {}
+    }
     Ok(())
 }
 
 /// Notes the end of a call; whether there was one that had not ended.
-async fn ended(db: &mut SqliteConnection, id: &str, at: i64, fate: &Fate) -> Result<bool, sqlx::Error> {
-    let query = sqlx::query(ENDED).bind(id).bind(at).bind(fate.as_str()).bind(fate_cause(fate).map(cause_text));
-    Ok(query.execute(db).await?.rows_affected() > 0)
+async fn ended(tx: &mut Tx, id: &str, at: i64, fate: &Fate) -> Result<bool, sqlx::Error> {
+    let cause = fate_cause(fate).map(cause_text);
+    Ok(tx.execute(ENDED, values![id, at, fate.as_str(), &cause]).await? > 0)
 }
 
 /// What the arrival row tells.
@@ -142,28 +133,23 @@ struct Arrival<'a> {
     call_id: &'a str,
 }
 
-async fn arrived(
-    db: &mut SqliteConnection,
-    id: &str,
-    deployment: &str,
-    at: i64,
-    arrival: Arrival<'_>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(CALL)
-        .bind(id)
-        .bind(deployment)
-        .bind(arrival.origin)
-        .bind(arrival.from)
-        .bind(arrival.line)
-        .bind(arrival.calling.number.as_ref().map(PhoneNumber::as_str))
-        .bind(&arrival.calling.raw)
-        .bind(&arrival.calling.display)
-        .bind(i64::from(arrival.calling.private))
-        .bind(arrival.call_id)
-        .bind(at)
-        .execute(db)
-        .await?;
-    Ok(())
+async fn arrived(tx: &mut Tx, id: &str, deployment: &str, at: i64, arrival: Arrival<'_>) -> Result<(), sqlx::Error> {
+    let Arrival { origin, from, line, calling, call_id } = arrival;
+    let number = calling.number.as_ref().map(PhoneNumber::as_str);
+    let values = values![
+        id,
+        deployment,
+        origin,
+        from,
+        line,
+        number,
+        &calling.raw,
+        &calling.display,
+        calling.private,
+        call_id,
+        at
+    ];
+    tx.execute(CALL, values).await.map(|_| ())
 }
 
 /// SQL has no unsigned numbers; ours stay below 2^63 by far (row numbers begin with 32 bits of seconds, 24 of count).
