@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::sip::auth::Algorithm;
+use crate::store;
 use crate::types::TlsMedia;
 
 pub use outside::prompt_is_there;
@@ -33,12 +34,18 @@ pub struct Config {
     pub plan: PathBuf,
     /// Passwords of telephones (as HA1) and trunks, a file of its own that only the owner reads.
     pub secrets: PathBuf,
+    /// Address of a PostgreSQL server for the records, without its password; `None`: SQLite in `var`.
+    pub database: Option<String>,
     /// The HTTP interface.
     pub http: Http,
     /// Where files are written and prompts are read.
     pub folders: Folders,
     /// Recording of calls.
     pub recording: Recording,
+    /// How long records and recordings are kept.
+    pub retention: store::Retention,
+    /// The ledger of calls.
+    pub ledger: Ledger,
     /// The media engine.
     pub media: Media,
     /// Certificates of the TLS listeners.
@@ -73,13 +80,23 @@ pub struct Folders {
     pub prompts: PathBuf,
 }
 
+/// The ledger of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Days for which segments are kept that the database has taken. Default 7.
+    pub keep_days: u32,
+    /// Most space that it takes, in MiB. Above three quarters of it copied segments go before their time; at the bound it
+    /// counts as a full disk. Default 4,096.
+    pub max_mb: u32,
+}
+
 impl Folders {
     /// The append-only ledger of calls.
     pub fn ledger(&self) -> PathBuf {
         self.var.join("ledger")
     }
 
-    /// The SQLite database of records.
+    /// The SQLite database of records, where no server is named.
     pub fn database(&self) -> PathBuf {
         self.var.join("yihao.sqlite")
     }
@@ -279,6 +296,16 @@ impl Network {
     }
 }
 
+impl Config {
+    /// Where the records are. `password` is the server's, from the secrets.
+    pub fn records(&self, password: Option<&secrets::Password>) -> store::Place {
+        match &self.database {
+            Some(url) => store::Place::Postgres { url: url.clone(), password: password.map(|p| p.reveal().to_owned()) },
+            None => store::Place::Sqlite(self.folders.database()),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let plan = PathBuf::from("dialplans/mianyang.toml");
@@ -287,11 +314,14 @@ impl Default for Config {
             realm: "yihao".to_owned(),
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
             secrets: var.join("secrets.toml"),
+            database: None,
             http: Http { listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8080) },
             folders: Folders { recordings: var.join("recordings"), var, prompts: prompts_beside(&plan) },
             plan,
             recording: Recording { on: true, disk_full: DiskFull::Continue, min_free_mb: 500 },
             media: Media { workers: None, pin: false, silence_s: 30, silence_on_hold_s: 300 },
+            retention: store::Retention::default(),
+            ledger: Ledger { keep_days: 7, max_mb: 4_096 },
             tls: Tls::default(),
             timers: Timers {
                 t1_ms: 500,

@@ -4,12 +4,17 @@
 //! control thread writes the ledger, a task of its own follows with the database, however slow that is.
 
 pub mod calls;
+pub mod counters;
 pub(crate) mod db;
+mod jobs;
+mod keeper;
 pub mod ledger;
 mod migrations;
+mod retention;
 mod tail;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod wishes;
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -25,7 +30,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::time::timeout;
 
 pub(crate) use db::Db;
-pub use tail::{TailError, Tailer};
+pub use keeper::Keeper;
+pub use retention::Retention;
+pub use tail::{Keep, TailError, Tailer};
 
 /// How long a statement waits for another process that holds a SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -135,10 +142,10 @@ pub enum OpenError {
 impl OpenError {
     fn of(place: &Place, error: MigrateError) -> Self {
         let place = place.to_string();
-        match error {
-            MigrateError::Execute(source) => Self::Open { place, source },
-            source => Self::Migrate { place, source },
+        if let MigrateError::Execute(source) = error {
+            return Self::Open { place, source };
         }
+        Self::Migrate { place, source: error }
     }
 }
 

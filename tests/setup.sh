@@ -25,6 +25,8 @@ for pair in "${tools[@]}"; do
 done
 # Debian's python3 makes no virtual environments without this package.
 [ "$kind" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null && missing+=(python3-venv)
+# The servers' programs stand beside no other on the path.
+[ "$kind" = test ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && missing+=(postgresql)
 if [ ${#missing[@]} -gt 0 ]; then
 	line="apt-get install -y --no-install-recommends ${missing[*]}"
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

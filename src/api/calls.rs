@@ -97,6 +97,7 @@ fn filter(question: Question) -> Result<Filter, ApiError> {
         since: question.since.map(Wall),
         until: question.until.map(Wall),
         before: question.before.map(cursor).transpose()?,
+        ..Filter::default()
     })
 }
 

@@ -11,7 +11,7 @@ use super::*;
 use crate::center::{self, Center, Effect, Input};
 use crate::dialplan::{Plan, Queue, Seat};
 use crate::store::ledger::{self, Ledger};
-use crate::store::{Place, Tailer};
+use crate::store::{Keep, Place, Tailer};
 use crate::types::{
     CallEvent, CallId, Calling, Fate, IdBase, LegId, Level, LineNumber, Mono, Now, Origin, PhoneNumber, PromptName,
     ReplyId, Row, SeatId, TrunkId, Wall,
@@ -160,7 +160,7 @@ async fn story(core: impl AsyncFnOnce(mpsc::Receiver<CoreRequest>), tell: impl A
     let (mut ledger, _) = Ledger::open(ledger::Config::new(&folder, "mianyang"), IDS, Wall(0)).unwrap();
     ledger.append(&rows());
     let store = Store::open(&Place::Sqlite(dir.path().join("yihao.db"))).await.unwrap();
-    Tailer::new(store.clone(), folder, 1, 30).catch_up().await.unwrap();
+    Tailer::new(store.clone(), folder, 1, Keep::default()).catch_up().await.unwrap();
     let (handle, requests) = CoreHandle::new(Arc::new(|| {}));
     let metrics: Metrics = Arc::new(|| "yihao_calls 3\n".to_owned());
     let shared = Shared::new(config(), handle, store, Token::new(SECRET), metrics);

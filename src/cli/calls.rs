@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use crate::config::{self, Folders, Overrides};
+use crate::config::{self, Config, Overrides};
 
 use crate::store::calls::{FATES, Filter, Timeline, parse_call_id};
 use crate::store::{self, Store};
@@ -34,14 +34,23 @@ pub struct Place {
 }
 
 impl Place {
-    /// The folders that the configuration names.
+    /// The configuration.
     ///
     /// # Errors
-    /// When the configuration cannot be read.
-    pub fn folders(&self) -> anyhow::Result<Folders> {
+    /// When it cannot be read.
+    pub fn config(&self) -> anyhow::Result<Config> {
         let overrides = Overrides { var: self.var.clone(), ..Overrides::default() };
         let (config, report) = config::load(self.config.as_deref(), &overrides);
-        config.map(|c| c.folders).with_context(|| format!("the configuration has mistakes:\n{report}"))
+        config.with_context(|| format!("the configuration has mistakes:\n{report}"))
+    }
+
+    /// The records that a configuration names, to be read.
+    ///
+    /// # Errors
+    /// When there are none, or they cannot be opened.
+    pub async fn records(config: &Config) -> Result<Store, store::OpenError> {
+        let password = config::secrets::database_password(&config.secrets);
+        Store::open_read_only(&config.records(password.as_ref())).await
     }
 }
 
@@ -64,6 +73,12 @@ pub struct Args {
     /// Only calls to this line.
     #[arg(long, value_name = "NUMBER")]
     pub line: Option<String>,
+    /// Only calls from this number, whole.
+    #[arg(long, value_name = "NUMBER")]
+    pub number: Option<String>,
+    /// Only calls that this agent answered.
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<u32>,
     /// Only calls with this fate.
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(FATES))]
     pub fate: Option<String>,
@@ -90,12 +105,19 @@ pub fn run(args: &Args) -> u8 {
 }
 
 fn print(args: &Args) -> anyhow::Result<u8> {
-    let folders = args.place.folders()?;
+    let config = args.place.config()?;
     let zone = jiff::tz::TimeZone::system();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let records = runtime.block_on(Store::open_read_only(&store::Place::Sqlite(folders.database())))?;
+    let records = runtime.block_on(Place::records(&config))?;
     let Some(text) = &args.call else {
-        let filter = Filter { line: args.line.clone(), fate: args.fate.clone(), seat: args.seat, ..Filter::default() };
+        let filter = Filter {
+            line: args.line.clone(),
+            number: args.number.clone(),
+            fate: args.fate.clone(),
+            seat: args.seat,
+            agent: args.agent,
+            ..Filter::default()
+        };
         let calls = runtime.block_on(records.calls(&filter, args.limit))?;
         if args.json {
             println!("{}", serde_json::to_string_pretty(&calls)?);
@@ -115,7 +137,7 @@ fn print(args: &Args) -> anyhow::Result<u8> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else {
-        print!("{}", timeline(&found, &folders.recordings, &zone));
+        print!("{}", timeline(&found, &config.folders.recordings, &zone));
     }
     Ok(OK)
 }

@@ -11,9 +11,9 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::calls::Place;
+use crate::config::Config;
 use crate::media::recording::{Recording, export};
 use crate::store::calls::parse_call_id;
-use crate::store::{self, Store};
 use crate::types::CallId;
 
 /// The file is written.
@@ -133,8 +133,8 @@ fn try_export(args: &Export) -> anyhow::Result<Option<Exported>> {
     if args.to.exists() && !args.force {
         bail!("{} is there already; choose another name or add --force", args.to.display());
     }
-    let folders = args.place.folders()?;
-    let Some(path) = find(call, &folders.database(), &folders.recordings)? else { return Ok(None) };
+    let config = args.place.config()?;
+    let Some(path) = find(call, &config)? else { return Ok(None) };
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let recording = Recording::read(&bytes).with_context(|| format!("cannot play {}", path.display()))?;
     write(&args.to, |out| convert(&recording, format, out))?;
@@ -187,8 +187,9 @@ fn write(to: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()
 }
 
 /// The file of a call: as the records say, or else whichever recording names the call.
-fn find(call: CallId, database: &Path, recordings: &Path) -> anyhow::Result<Option<PathBuf>> {
-    let known = recorded(call, database).map(|file| recordings.join(file)).filter(|path| path.is_file());
+fn find(call: CallId, config: &Config) -> anyhow::Result<Option<PathBuf>> {
+    let recordings = &config.folders.recordings;
+    let known = recorded(call, config).map(|file| recordings.join(file)).filter(|path| path.is_file());
     match known {
         Some(path) => Ok(Some(path)),
         None => search(call, recordings),
@@ -196,10 +197,10 @@ fn find(call: CallId, database: &Path, recordings: &Path) -> anyhow::Result<Opti
 }
 
 /// What the records say; nothing when they cannot be read, because the recordings can be found without.
-fn recorded(call: CallId, database: &Path) -> Option<String> {
+fn recorded(call: CallId, config: &Config) -> Option<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     runtime.block_on(async {
-        let records = Store::open_read_only(&store::Place::Sqlite(database.to_owned())).await.ok()?;
+        let records = Place::records(config).await.ok()?;
         records.recordings(call).await.ok()?.into_iter().next().map(|r| r.file)
     })
 }

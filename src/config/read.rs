@@ -7,6 +7,10 @@ use super::{Config, DiskFull, Hep, Listen, Network, Overrides, Tls, TlsIdentity,
 use crate::dialplan::report::{Report, Source};
 use crate::dialplan::table::{At, Reader, Table};
 use crate::sip::auth::Algorithm;
+use crate::store::{self, UrlError};
+
+/// Archives of a 12345 are kept for three years at least.
+const THREE_YEARS_DAYS: u32 = 1_096;
 
 /// Reads the configuration: defaults, then the file, then what environment and flags put over it.
 /// There is a configuration exactly when the report has no error.
@@ -122,8 +126,11 @@ impl<'r, 'a> Reading<'r, 'a> {
         if let Some(secrets) = self.path(&root, "secrets") {
             config.secrets = secrets;
         }
+        self.read_database(&root, config);
         self.read_http(&root, config);
         self.read_recording(&root, config);
+        self.read_retention(&root, config);
+        read_ledger(&root, config);
         self.read_media(&root, config);
         self.read_tls(&root, config);
         read_timers(&root, config);
@@ -167,6 +174,19 @@ impl<'r, 'a> Reading<'r, 'a> {
         table.finish();
     }
 
+    fn read_database(&self, root: &Table<'r, 'a>, config: &mut Config) {
+        let Some(url) = root.text("database") else { return };
+        let Err(error) = store::check_url(&url.value) else {
+            config.database = Some(url.value);
+            return;
+        };
+        let hint = match error {
+            UrlError::Scheme | UrlError::Malformed(_) => "database = \"postgres://yihao@db.example:5432/yihao\"",
+            UrlError::Password => "it belongs into the secrets file: [database] password = \"...\"",
+        };
+        self.reader.error(url.span, &url.key, error.to_string(), Some(hint.to_owned()));
+    }
+
     fn read_http(&self, root: &Table<'r, 'a>, config: &mut Config) {
         let Some(table) = root.table("http") else { return };
         if let Some(listen) = table.parsed("listen", "address and port: \"127.0.0.1:8080\"", socket) {
@@ -192,6 +212,21 @@ impl<'r, 'a> Reading<'r, 'a> {
             recording.disk_full = policy.value;
         }
         recording.min_free_mb = table.number_or("min_free_mb", 10..=10_000_000, recording.min_free_mb);
+        table.finish();
+    }
+
+    fn read_retention(&self, root: &Table<'r, 'a>, config: &mut Config) {
+        let Some(table) = root.table("retention") else { return };
+        let keep = &mut config.retention;
+        keep.records_days = table.number_or("records_days", 1..=36_500, keep.records_days);
+        keep.recordings_days =
+            table.number_or("recordings_days", 1..=36_500, keep.records_days.min(keep.recordings_days));
+        ordered(&table, ("recordings_days", keep.recordings_days), ("records_days", keep.records_days));
+        if keep.records_days < THREE_YEARS_DAYS || keep.recordings_days < THREE_YEARS_DAYS {
+            let here = table.here();
+            let message = "records or recordings are kept for less than three years";
+            self.reader.warning(here.span, &here.key, message, Some("the default is 1100 days".to_owned()));
+        }
         table.finish();
     }
 
@@ -291,6 +326,14 @@ fn read_hep(root: &Table<'_, '_>, config: &mut Config) {
     } else if !table.has("collector") {
         table.missing("collector", hint);
     }
+    table.finish();
+}
+
+fn read_ledger(root: &Table<'_, '_>, config: &mut Config) {
+    let Some(table) = root.table("ledger") else { return };
+    let ledger = &mut config.ledger;
+    ledger.keep_days = table.number_or("keep_days", 1..=365, ledger.keep_days);
+    ledger.max_mb = table.number_or("max_mb", 128..=1_000_000, ledger.max_mb);
     table.finish();
 }
 

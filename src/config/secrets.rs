@@ -24,6 +24,8 @@ pub struct Secrets {
     pub seats: BTreeMap<SeatId, Credentials>,
     /// Passwords for registering at carriers, by the trunk's name.
     pub trunks: BTreeMap<String, Password>,
+    /// Password of the database server.
+    pub database: Option<Password>,
 }
 
 /// A password that we must know in clear, because the carrier chooses realm and algorithm. `Debug` hides it.
@@ -92,7 +94,11 @@ pub fn read(name: &str, text: &str, realm: &str, plan: &Plan) -> (Option<Secrets
     let reader = Reader::new(Source::hiding(name, text));
     let secrets = reader.root().map(|root| {
         check_realm(&root, realm);
-        let secrets = Secrets { seats: read_seats(&root, plan), trunks: read_trunks(&root, plan) };
+        let secrets = Secrets {
+            seats: read_seats(&root, plan),
+            trunks: read_trunks(&root, plan),
+            database: read_database(&root),
+        };
         root.finish();
         warn_of_seats_without(&reader, &secrets, plan);
         secrets
@@ -181,6 +187,20 @@ fn read_trunks(root: &Table<'_, '_>, plan: &Plan) -> BTreeMap<String, Password> 
         root.reader().absent("trunk", message, Some(format!("[[trunk]] name = {:?}, password = \"...\"", trunk.name)));
     }
     trunks
+}
+
+fn read_database(root: &Table<'_, '_>) -> Option<Password> {
+    let table = root.table("database")?;
+    let password = table.need_text("password", "the password of the user that the database address names");
+    table.finish();
+    password.map(|at| Password(at.value))
+}
+
+/// The password of the database server alone, for commands that read records and need neither plan nor telephones.
+pub fn database_password(path: &Path) -> Option<Password> {
+    let text = outside::read(path).ok()?;
+    let reader = Reader::new(Source::hiding("secrets", &text));
+    read_database(&reader.root()?)
 }
 
 fn warn_of_seats_without(reader: &Reader<'_>, secrets: &Secrets, plan: &Plan) {

@@ -272,3 +272,50 @@ fn a_trunk_that_tls_proves_needs_listener_and_authority() {
     let (read, report) = load_plan(&config);
     assert!(read.is_none() && report.errors[0].message.contains("no TLS listener"), "{report}");
 }
+
+#[test]
+fn the_database_is_named_without_its_password() {
+    let (config, report) = read("database = \"postgres://yihao@db.example/yihao?sslmode=verify-full\"\n");
+    assert!(report.is_clean(), "{report}");
+    let place = config.records(Some(&secrets::Password::new("geheim")));
+    assert_eq!(place.to_string(), "postgres://yihao@db.example/yihao?sslmode=verify-full");
+    assert!(!format!("{place:?} {config:?}").contains("geheim"));
+    assert_eq!(read("").0.records(None), store::Place::Sqlite("var/yihao.sqlite".into()));
+    for (url, what) in [
+        ("mysql://db/yihao", "only postgres://"),
+        ("postgres://yihao:geheim@db/yihao", "[database] password"),
+        ("postgres://db/yihao?password=geheim", "[database] password"),
+        ("postgres://[db/yihao", "not an address of a server"),
+    ] {
+        let (_, said) = only_error(&format!("database = \"{url}\"\n"));
+        assert!(said.contains(what), "{url}: {said}");
+    }
+}
+
+#[test]
+fn the_password_of_the_database_stands_in_the_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("secrets.toml");
+    fs::write(&path, "realm = \"yihao\"\n[database]\npassword = \"geheim\"\n").expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+    assert_eq!(secrets::database_password(&path), Some(secrets::Password::new("geheim")));
+    let (read, report) = secrets::load(&path, "yihao", &crate::dialplan::Plan::default());
+    assert!(report.is_ok(), "{report}");
+    assert!(read.is_some_and(|s| s.database == Some(secrets::Password::new("geheim"))));
+}
+
+#[test]
+fn records_are_kept_three_years_unless_somebody_insists() {
+    let (config, report) = read("[retention]\nrecords_days = 2000\n[ledger]\nkeep_days = 3\nmax_mb = 512\n");
+    assert!(report.is_clean(), "{report}");
+    assert_eq!((config.retention.records_days, config.retention.recordings_days), (2_000, 1_100));
+    assert_eq!(config.ledger, Ledger { keep_days: 3, max_mb: 512 });
+    let (config, report) = read("[retention]\nrecords_days = 30\n");
+    assert_eq!(config.retention.recordings_days, 30);
+    assert!(
+        report.is_ok() && report.warnings.len() == 1 && report.warnings[0].message.contains("three years"),
+        "{report}"
+    );
+    let (_, said) = only_error("[retention]\nrecords_days = 1100\nrecordings_days = 1200\n");
+    assert!(said.contains("recordings_days (1200) is above records_days (1100)"), "{said}");
+}

@@ -45,8 +45,9 @@ use super::run::{Control, Socket, WAKE};
 const SIGNALS: usize = 16;
 /// Look-ups whose answers may wait.
 const LOOKUPS: usize = 256;
-/// How long tailed ledger segments are kept, days.
-const LEDGER_DAYS: u32 = 7;
+
+/// Number of this node, until there are several.
+const NODE: u8 = 0;
 
 /// A function that wakes the control thread.
 pub(super) type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -73,8 +74,9 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
 
     make_folder(&config.folders.var)?;
     let epoch_s = u32::try_from(clock::wall().0 / 1_000).unwrap_or(u32::MAX);
-    let ids = IdBase { node: 0, epoch_s };
-    let ledger_config = store::ledger::Config::new(config.folders.ledger(), &plan.deployment);
+    let ids = IdBase { node: NODE, epoch_s };
+    let mut ledger_config = store::ledger::Config::new(config.folders.ledger(), &plan.deployment);
+    ledger_config.most_segments = most_segments(config);
     let (ledger, recovered) = store::ledger::Ledger::open(ledger_config, ids, clock::wall())
         .with_context(|| format!("the ledger in {} cannot be opened", config.folders.ledger().display()))?;
     if !recovered.closed.is_empty() {
@@ -83,7 +85,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
             "calls of the last run were cut by its end; their books are closed"
         );
     }
-    let place = store::Place::Sqlite(config.folders.database());
+    let place = config.records(secrets.database.as_ref());
     let store =
         runtime.block_on(Store::open(&place)).with_context(|| format!("the records in {place} cannot be opened"))?;
 
@@ -352,7 +354,8 @@ fn most_transactions(calls_per_s: u32) -> usize {
     endpoint::Config::default().max_transactions.max(calls_per_s as usize * 128)
 }
 
-/// The parts that run beside the control thread on the tokio runtime: the tailer of the ledger and the HTTP interface.
+/// The parts that run beside the control thread on the tokio runtime: the tailer of the ledger, the keeper of the records and
+/// the HTTP interface.
 struct Offices {
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -372,8 +375,13 @@ impl Offices {
         http: std::net::TcpListener,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let tailer = store::Tailer::new(store.clone(), config.folders.ledger(), 0, LEDGER_DAYS);
+        let keep = store::Keep::of(config.ledger.keep_days, most_segments(config));
+        let tailer = store::Tailer::new(store.clone(), config.folders.ledger(), NODE, keep);
         let tail = runtime.spawn(tailer.run(stopped.clone()));
+        let holder = format!("node {NODE}, process {}", std::process::id());
+        let recordings = config.folders.recordings.clone();
+        let keeper = store::Keeper::new(store.clone(), recordings, config.retention, holder);
+        let keep = runtime.spawn(keeper.run(stopped.clone()));
         let api_config = api::Config { listen: config.http.listen, ..api::Config::default() };
         let shared = api::Shared::new(api_config, core, store.clone(), token, metrics);
         let ready = shared.ready();
@@ -383,12 +391,12 @@ impl Offices {
                 tracing::error!(%error, "the HTTP interface has ended");
             }
         });
-        Self { stop, tasks: vec![tail, serve], store, ready }
+        Self { stop, tasks: vec![tail, keep, serve], store, ready }
     }
 
-    /// Lets both finish: the database follows the ledger to its end.
+    /// Lets all finish: the database follows the ledger to its end.
     fn close(self, runtime: &Runtime) {
-        // Nobody listens any more only when both have ended already.
+        // Nobody listens any more only when all have ended already.
         let _ended = self.stop.send(true);
         runtime.block_on(async {
             for task in self.tasks {
@@ -399,6 +407,12 @@ impl Offices {
             self.store.close().await;
         });
     }
+}
+
+/// How many segments the ledger may take.
+fn most_segments(config: &Config) -> usize {
+    let bytes = u64::from(config.ledger.max_mb) << 20;
+    usize::try_from(bytes / store::ledger::SEGMENT_BYTES).unwrap_or(usize::MAX)
 }
 
 /// Looks names up on the runtime and hands the answers to the control thread.

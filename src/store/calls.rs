@@ -33,6 +33,10 @@ pub struct Filter {
     pub fate: Option<String>,
     /// Only calls that this seat answered.
     pub seat: Option<u32>,
+    /// Only calls that this person answered.
+    pub agent: Option<u32>,
+    /// Only calls from this number, whole, in normal form.
+    pub number: Option<String>,
     /// Arrived at this moment or later.
     pub since: Option<Wall>,
     /// Arrived before this moment.
@@ -81,7 +85,7 @@ pub fn parse_call_id(text: &str) -> Option<CallId> {
 }
 
 /// One call. Times are milliseconds since 1970, UTC.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct CallRecord {
     /// Its id, as logs and files show it.
     pub id: String,
@@ -117,12 +121,28 @@ pub struct CallRecord {
     pub queue: Option<String>,
     /// The first seat that answered.
     pub seat: Option<i64>,
+    /// Number of the person at that seat, when one had signed in.
+    pub agent: Option<i64>,
     /// One of [`FATES`]; nothing while it lives.
     pub fate: Option<String>,
     /// Why, for fates that have a reason.
     pub cause: Option<String>,
     /// File below the recording folder.
     pub recording: Option<String>,
+    /// The mark of a caller list that counted for it.
+    pub mark: Option<String>,
+    /// The earlier call that it belongs to.
+    pub linked: Option<String>,
+    /// The code that the agent noted.
+    pub result: Option<String>,
+    /// Whether it counts as offered to a person: see [`crate::store::counters`].
+    pub offered: bool,
+    /// Since when it is under legal hold and not deleted; nothing when it is not.
+    pub hold_at: Option<i64>,
+    /// Who asked for the hold.
+    pub hold_by: Option<String>,
+    /// Why.
+    pub hold_why: Option<String>,
 }
 
 impl CallRecord {
@@ -144,14 +164,107 @@ pub struct Step {
 }
 
 /// One recording of a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct RecordingRecord {
     /// File below the recording folder.
     pub file: String,
     /// When it began.
     pub started_at: i64,
+    /// When it ended, with its call; nothing while it is written.
+    pub ended_at: Option<i64>,
+    /// `saved` or `failed`; nothing until the file has been looked at.
+    pub state: Option<String>,
+    /// Size of the file.
+    pub size_bytes: Option<i64>,
+    /// Milliseconds from its beginning to the call's end.
+    pub length_ms: Option<i64>,
     /// Why it could not go on.
     pub failed: Option<String>,
+}
+
+/// The part that one leg has in a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Segment {
+    /// The leg.
+    pub leg: String,
+    /// `caller`, `seat` or `called`.
+    pub party: String,
+    /// Name of the trunk, for legs that use one.
+    pub trunk: Option<String>,
+    /// Number of the seat.
+    pub seat: Option<i64>,
+    /// Number of the person at the seat.
+    pub agent: Option<i64>,
+    /// Telephone number of a citizen.
+    pub number: Option<String>,
+    /// When it began.
+    pub began_at: i64,
+    /// When it was answered: by the exchange for a caller, by the person for a seat.
+    pub answered_at: Option<i64>,
+    /// When it ended.
+    pub ended_at: Option<i64>,
+    /// Why, one of the words of [`crate::types::Cause`].
+    pub cause: Option<String>,
+    /// SIP status, if one ended it.
+    pub status: Option<i64>,
+    /// RTP packets received; this and the following as in [`crate::types::StreamReport`], nothing without a report.
+    pub received: Option<i64>,
+    /// RTP packets sent.
+    pub sent: Option<i64>,
+    /// Packets missing.
+    pub lost: Option<i64>,
+    /// Packets that came too late.
+    pub late: Option<i64>,
+    /// Jitter, microseconds.
+    pub jitter_us: Option<i64>,
+    /// Loss that the far end reported, percent times 100.
+    pub remote_loss: Option<i64>,
+    /// Round trip, microseconds.
+    pub round_trip_us: Option<i64>,
+    /// Estimated listening quality, MOS times 100.
+    pub mos_x100: Option<i64>,
+}
+
+/// One stay of a call in a queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Wait {
+    /// Number of the ledger row that began it.
+    pub seq: i64,
+    /// The queue.
+    pub queue: String,
+    /// When it began.
+    pub since: i64,
+    /// When it ended.
+    pub ended_at: Option<i64>,
+    /// How: `answered`, `moved` to another queue, or what became of the call.
+    pub outcome: Option<String>,
+}
+
+/// One decision of a queue: whom it rang, why, and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Offer {
+    /// Its fencing number.
+    pub offer: String,
+    /// The leg to the seat.
+    pub leg: String,
+    /// The queue in which the call waited.
+    pub queue: Option<String>,
+    /// The seat.
+    pub seat: i64,
+    /// The person at the seat.
+    pub agent: Option<i64>,
+    /// When.
+    pub offered_at: i64,
+    /// When the telephone rang.
+    pub ringing_at: Option<i64>,
+    /// When it ended.
+    pub ended_at: Option<i64>,
+    /// `answered`, or why not: one of the words of [`crate::types::Cause`].
+    pub outcome: Option<String>,
+    /// How long the caller had been there, milliseconds since the arrival.
+    pub waited_ms: i64,
+    /// Why this seat: JSON, as the ledger has it.
+    pub decision: Option<String>,
 }
 
 /// A call with all its steps in order.
@@ -163,31 +276,60 @@ pub struct Timeline {
     pub steps: Vec<Step>,
     /// Its recordings.
     pub recordings: Vec<RecordingRecord>,
+    /// The parts of its legs, in the order of their beginnings.
+    pub segments: Vec<Segment>,
+    /// Its stays in queues, in order.
+    pub waits: Vec<Wait>,
+    /// What the queues decided, in order.
+    pub offers: Vec<Offer>,
 }
 
-/// The casts tell PostgreSQL the type of a parameter that is only compared with NULL.
-const LIST: &str = "
-    SELECT id, deployment, origin, source, line, calling_number, calling_raw, calling_display,
-           calling_private <> 0 AS calling_private, sip_call_id, arrived_at, greeted_at, queued_at, answered_at, ended_at,
-           queue, seat, fate, cause, recording
-    FROM calls
-    WHERE (CAST($1 AS TEXT) IS NULL OR line = $1)
-      AND (CAST($2 AS TEXT) IS NULL OR fate = $2)
-      AND (CAST($3 AS BIGINT) IS NULL OR seat = $3)
-      AND arrived_at >= $4 AND arrived_at < $5
-      AND (arrived_at < $6 OR (arrived_at = $6 AND id < $7))
-    ORDER BY arrived_at DESC, id DESC
-    LIMIT $8";
+/// All columns of a record.
+macro_rules! calls_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, deployment, origin, source, line, calling_number, calling_raw, calling_display,
+                    calling_private <> 0 AS calling_private, sip_call_id, arrived_at, greeted_at, queued_at, answered_at,
+                    ended_at, queue, seat, agent, fate, cause, recording, mark, linked, result, offered <> 0 AS offered,
+                    hold_at, hold_by, hold_why
+             FROM calls WHERE ",
+            $condition
+        )
+    };
+}
+pub(super) use calls_where;
 
-const ONE: &str = "
-    SELECT id, deployment, origin, source, line, calling_number, calling_raw, calling_display,
-           calling_private <> 0 AS calling_private, sip_call_id, arrived_at, greeted_at, queued_at, answered_at, ended_at,
-           queue, seat, fate, cause, recording
-    FROM calls WHERE id = $1";
+/// The casts tell PostgreSQL the type of a parameter that is only compared with NULL.
+const LIST: &str = calls_where!(
+    "(CAST($1 AS TEXT) IS NULL OR line = $1)
+     AND (CAST($2 AS TEXT) IS NULL OR fate = $2)
+     AND (CAST($3 AS BIGINT) IS NULL OR seat = $3)
+     AND (CAST($4 AS BIGINT) IS NULL OR agent = $4)
+     AND (CAST($5 AS TEXT) IS NULL OR calling_number = $5)
+     AND arrived_at >= $6 AND arrived_at < $7
+     AND (arrived_at < $8 OR (arrived_at = $8 AND id < $9))
+     ORDER BY arrived_at DESC, id DESC
+     LIMIT $10"
+);
+
+const ONE: &str = calls_where!("id = $1");
 
 const STEPS: &str = "SELECT at, kind, body FROM call_events WHERE call_id = $1 ORDER BY seq";
 
-const RECORDINGS: &str = "SELECT file, started_at, failed FROM recordings WHERE call_id = $1 ORDER BY started_at, file";
+const RECORDINGS: &str = "
+    SELECT file, started_at, ended_at, state, size_bytes, length_ms, failed FROM recordings
+    WHERE call_id = $1 ORDER BY started_at, file";
+
+const SEGMENTS: &str = "
+    SELECT leg, party, trunk, seat, agent, number, began_at, answered_at, ended_at, cause, status,
+           received, sent, lost, late, jitter_us, remote_loss, round_trip_us, mos_x100
+    FROM segments WHERE call_id = $1 ORDER BY began_at, leg";
+
+const WAITS: &str = "SELECT seq, queue, since, ended_at, outcome FROM waits WHERE call_id = $1 ORDER BY seq";
+
+const OFFERS: &str = "
+    SELECT offer, leg, queue, seat, agent, offered_at, ringing_at, ended_at, outcome, waited_ms, decision
+    FROM offers WHERE call_id = $1 ORDER BY offered_at, offer";
 
 impl Store {
     /// Calls that match, newest first, at most `limit`. A page that is shorter than `limit` is the last.
@@ -203,6 +345,8 @@ impl Store {
             &filter.line,
             &filter.fate,
             filter.seat,
+            filter.agent,
+            &filter.number,
             filter.since.map_or(i64::MIN, |w| w.0),
             filter.until.map_or(i64::MAX, |w| w.0),
             before_at,
@@ -221,11 +365,15 @@ impl Store {
         let Some(call) = self.db.row(ONE, values![&id]).await? else { return Ok(None) };
         let steps: Vec<(i64, String, String)> = self.db.rows(STEPS, values![&id]).await?;
         let recordings = self.db.rows(RECORDINGS, values![&id]).await?;
+        let segments = self.db.rows(SEGMENTS, values![&id]).await?;
+        let waits = self.db.rows(WAITS, values![&id]).await?;
+        let offers = self.db.rows(OFFERS, values![&id]).await?;
         let step = |(at, kind, body): (i64, String, String)| {
             let body = serde_json::from_str(&body).unwrap_or(serde_json::Value::String(body));
             Step { at, kind, body }
         };
-        Ok(Some(Timeline { call, steps: steps.into_iter().map(step).collect(), recordings }))
+        let steps = steps.into_iter().map(step).collect();
+        Ok(Some(Timeline { call, steps, recordings, segments, waits, offers }))
     }
 
     /// The recordings of a call, oldest first.

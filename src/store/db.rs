@@ -3,6 +3,7 @@
 //! What keeps SQL portable: ids and JSON are TEXT, times BIGINT milliseconds, truth BIGINT 0 or 1; no arrays, no enums, no
 //! clock of the database. Knows no table.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,7 +126,7 @@ macro_rules! bound {
     ($query:expr, $values:expr) => {
         $values.iter().fold($query, |query, value| match value {
             Value::Int(n) => query.bind(*n),
-            Value::Text(text) => query.bind(*text),
+            Value::Text(text) => query.bind(text.map(clean)),
         })
     };
 }
@@ -168,7 +169,7 @@ impl Db {
             Db::Sqlite { .. } => Ok(()),
             Db::Pg { pool, ready } => {
                 let migrate = || async { migrations::postgres().run(pool).await };
-                ready.get_or_try_init(migrate).await.map(|()| ())
+                ready.get_or_try_init(migrate).await.copied()
             }
         }
     }
@@ -218,18 +219,14 @@ impl Db {
 
     /// Begins a transaction that writes. In SQLite nobody else writes until it ends.
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        in_time(async {
-            let mut connection = match self {
-                Db::Sqlite { writer, .. } => Connection::Sqlite(writer.acquire().await?),
-                Db::Pg { pool, .. } => Connection::Pg(pool.acquire().await?),
-            };
-            match &mut connection {
-                Connection::Sqlite(c) => sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut **c).await.map(|_| ())?,
-                Connection::Pg(c) => sqlx::raw_sql("BEGIN").execute(&mut **c).await.map(|_| ())?,
-            }
-            Ok(Tx { connection, committed: false })
-        })
-        .await
+        let (connection, begin) = match self {
+            Db::Sqlite { writer, .. } => (Connection::Sqlite(writer.acquire().await?), "BEGIN IMMEDIATE"),
+            Db::Pg { pool, .. } => (Connection::Pg(pool.acquire().await?), "BEGIN"),
+        };
+        // Made before it begins: a wait that is broken off leaves no connection behind that has begun.
+        let mut tx = Tx { connection, committed: false };
+        tx.say(begin).await?;
+        Ok(tx)
     }
 
     /// Ends all connections; waits for those in use.
@@ -286,15 +283,6 @@ impl Tx {
         .await
     }
 
-    /// The first row of a question, if there is one.
-    pub(crate) async fn row<T: Record>(
-        &mut self,
-        sql: impl SqlSafeStr,
-        values: &[Value<'_>],
-    ) -> Result<Option<T>, sqlx::Error> {
-        Ok(self.rows(sql, values).await?.into_iter().next())
-    }
-
     /// Inserts many rows of `width` values each: `head VALUES (...), (...) tail`, a few statements for all.
     pub(crate) async fn insert(
         &mut self,
@@ -326,15 +314,20 @@ impl Tx {
 
     /// Makes all of it last.
     pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        in_time(async {
-            match &mut self.connection {
-                Connection::Sqlite(c) => sqlx::raw_sql("COMMIT").execute(&mut **c).await.map(|_| ()),
-                Connection::Pg(c) => sqlx::raw_sql("COMMIT").execute(&mut **c).await.map(|_| ()),
-            }
-        })
-        .await?;
+        self.say("COMMIT").await?;
         self.committed = true;
         Ok(())
+    }
+
+    /// A statement without values, not prepared.
+    async fn say(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        in_time(async {
+            match &mut self.connection {
+                Connection::Sqlite(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(|_| ()),
+                Connection::Pg(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(|_| ()),
+            }
+        })
+        .await
     }
 }
 
@@ -378,7 +371,49 @@ fn insert(head: &str, tail: &str, width: usize, rows: usize) -> String {
     format!("{head} VALUES {} {tail}", rows.join(", "))
 }
 
+/// PostgreSQL refuses a text with a NUL; a peer that puts one into a name must not stop the records of all.
+fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
 /// Bounds the wait for a statement: a server behind a dead network says nothing for ever.
 async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
     timeout(STATEMENT_TIMEOUT, work).await.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::on_both;
+
+    on_both! {
+        async fn many_rows_go_in_whatever_their_number_and_a_nul_stops_none_of_them(bed: Bed) {
+            let store = bed.store().await;
+            for (round, count) in [1usize, 7, 8, 31, 32, 75].into_iter().enumerate() {
+                let names: Vec<String> = (0..count).map(|n| format!("{round}\0{n}")).collect();
+                let rows: Vec<Value<'_>> = names.iter().flat_map(|name| [name.into(), 5i64.into()]).collect();
+                let mut tx = store.db.begin().await.unwrap();
+                let tail = "ON CONFLICT (name) DO NOTHING RETURNING name";
+                let new: Vec<(String,)> = tx.insert_returning("INSERT INTO jobs (name, due_at)", tail, 2, &rows).await.unwrap();
+                assert_eq!(new.len(), count);
+                let again: Vec<(String,)> =
+                    tx.insert_returning("INSERT INTO jobs (name, due_at)", tail, 2, &rows).await.unwrap();
+                assert_eq!(again, []);
+                tx.commit().await.unwrap();
+            }
+            let clean: (i64,) =
+                store.db.row("SELECT COUNT(*) FROM jobs WHERE name LIKE $1", values!["5\u{fffd}%"]).await.unwrap().unwrap();
+            assert_eq!(clean, (75,));
+        }
+
+        async fn a_transaction_that_is_not_committed_leaves_nothing(bed: Bed) {
+            let store = bed.store().await;
+            let mut tx = store.db.begin().await.unwrap();
+            tx.execute("INSERT INTO jobs (name, due_at) VALUES ($1, $2)", values!["a", 1i64]).await.unwrap();
+            drop(tx);
+            let mut tx = store.db.begin().await.unwrap();
+            assert_eq!(tx.rows::<(i64,)>("SELECT COUNT(*) FROM jobs", &[]).await.unwrap(), [(0,)]);
+            tx.commit().await.unwrap();
+        }
+    }
 }

@@ -37,9 +37,16 @@ pub struct Config {
     /// Size of a segment in bytes. Two are kept ahead, so a full disk leaves room for at least two of them: at 16 MiB
     /// about 14,000 calls, an hour and a half of a city's busiest. Default 16 MiB.
     pub segment_bytes: u64,
+    /// Most segments in the folder, at least [`MIN_SEGMENTS`]. The store gives up copied ones before the bound is met; at the
+    /// bound no more are made, which is the same as a full disk: an alarm, rows wait in memory, then they are lost and counted.
+    /// Default 256: 4 GiB, three and a half million calls that the database has not taken.
+    pub most_segments: usize,
     /// Most bytes of rows that wait in memory when neither segment nor disk has room. Default 16 MiB.
     pub backlog_bytes: usize,
 }
+
+/// Size of a segment unless a test wants another.
+pub const SEGMENT_BYTES: u64 = 16 << 20;
 
 impl Config {
     /// The defaults for a folder and a deployment.
@@ -48,7 +55,8 @@ impl Config {
         Self {
             folder: folder.into(),
             deployment: deployment.to_owned(),
-            segment_bytes: 16 * MIB as u64,
+            segment_bytes: SEGMENT_BYTES,
+            most_segments: 256,
             backlog_bytes: 16 * MIB,
         }
     }
@@ -267,5 +275,7 @@ pub fn read(folder: &Path) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
+/// Fewest segments that a ledger works with: one that is written, two ahead, one that is copied.
+pub const MIN_SEGMENTS: usize = 4;
 /// Smallest segment that can hold a head and a few rows.
 const MIN_SEGMENT_BYTES: u64 = 4096;

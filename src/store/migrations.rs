@@ -26,7 +26,7 @@ macro_rules! version {
 }
 
 /// Ascending. Named here one by one, so that a new file cannot be forgotten by a stale build.
-const VERSIONS: &[Version] = &[version!(1, "calls", "0001_calls.sql")];
+const VERSIONS: &[Version] = &[version!(1, "calls", "0001_calls.sql"), version!(2, "records", "0002_records.sql")];
 
 /// The migrations of SQLite.
 pub(super) fn sqlite() -> Migrator {

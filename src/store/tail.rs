@@ -4,6 +4,9 @@
 //! back; the next attempt reads the place from the database again. The control thread never hears of any of it.
 
 mod apply;
+mod book;
+#[cfg(test)]
+mod outage;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -28,7 +31,30 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// How long the end of the process may wait for the last rows; what is left is copied at the next start.
 const LAST_ROWS: Duration = Duration::from_secs(5);
 /// How often old segments are looked for.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long copied segments of the ledger are kept: a lost database is built again from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Days. Default 7.
+    pub days: u32,
+    /// Most segments, copied and not; above it copied ones go before their time. Default 192, three quarters of what the
+    /// ledger makes at most.
+    pub segments: usize,
+}
+
+impl Keep {
+    /// The segments to keep of a ledger that makes so many at most.
+    pub fn of(days: u32, most_segments: usize) -> Self {
+        Self { days, segments: most_segments * 3 / 4 }
+    }
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self::of(7, 256)
+    }
+}
 
 /// Why rows could not be copied. All of it is retried.
 #[derive(Debug, thiserror::Error)]
@@ -50,16 +76,15 @@ pub struct Tailer {
     store: Store,
     folder: PathBuf,
     node: u8,
-    keep: Duration,
+    keep: Keep,
     /// Known place; nothing after a failure, so that it is read from the database.
     at: Option<Option<Position>>,
     pruned: Option<Instant>,
 }
 
 impl Tailer {
-    /// A tailer for the ledger of a node. Segments that are copied and older than `keep_days` are removed.
-    pub fn new(store: Store, folder: PathBuf, node: u8, keep_days: u32) -> Self {
-        let keep = Duration::from_secs(u64::from(keep_days) * 86_400);
+    /// A tailer for the ledger of a node. Segments that are copied are removed when they are past their time.
+    pub fn new(store: Store, folder: PathBuf, node: u8, keep: Keep) -> Self {
         Self { store, folder, node, keep, at: None, pruned: None }
     }
 
@@ -112,10 +137,12 @@ impl Tailer {
             tokio::task::spawn_blocking(move || read::batch(&folder, from)).await.map_err(io::Error::other)??;
         let Some(batch) = batch else {
             self.at = Some(from);
+            metrics::gauge!("yihao_store_behind_seconds").set(0.0);
             return Ok(false);
         };
         copy(db.begin().await?, &batch, self.node).await?;
         metrics::counter!("yihao_store_rows_total").increment(batch.entries.len() as u64);
+        behind(&batch);
         self.at = Some(Some(batch.next));
         Ok(true)
     }
@@ -127,8 +154,9 @@ impl Tailer {
         }
         self.pruned = Some(Instant::now());
         let (folder, keep) = (self.folder.clone(), self.keep);
-        let cutoff = wall_now().0.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
-        let done = tokio::task::spawn_blocking(move || ledger::prune(&folder, position.segment, Wall(cutoff))).await;
+        let cutoff = Wall(wall_now().0 - i64::from(keep.days) * 86_400_000);
+        let prune = move || ledger::prune(&folder, position.segment, cutoff, keep.segments);
+        let done = tokio::task::spawn_blocking(prune).await;
         match done {
             Ok(Ok(0)) => {}
             Ok(Ok(removed)) => tracing::info!(removed, "removed ledger segments past their retention"),
@@ -138,18 +166,21 @@ impl Tailer {
     }
 }
 
+/// How far the database is behind the ledger, as the last batch shows it.
+fn behind(batch: &Batch) {
+    let age_ms = batch.entries.last().filter(|_| batch.more).map_or(0, |last| wall_now().0 - last.row.at.0);
+    metrics::gauge!("yihao_store_behind_seconds").set(age_ms.max(0) as f64 / 1000.0);
+    metrics::gauge!("yihao_store_behind_segments").set(batch.segments_ahead as f64);
+}
+
 /// Rows and position in one transaction: both or neither.
 async fn copy(mut tx: Tx, batch: &Batch, node: u8) -> Result<(), sqlx::Error> {
-    apply::events(&mut tx, &batch.entries).await?;
-    for entry in &batch.entries {
-        apply::entry(&mut tx, &batch.deployment, entry).await?;
-    }
-    apply::save_position(&mut tx, node, batch.next).await?;
+    apply::batch(&mut tx, node, batch).await?;
     tx.commit().await
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is a shell: age of files against the wall clock")]
-fn wall_now() -> Wall {
+pub(super) fn wall_now() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Wall(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
@@ -178,6 +209,5 @@ impl Trouble {
             tracing::info!(seconds = this.since.elapsed().as_secs(), "the database takes records again");
         }
         metrics::gauge!("yihao_store_up").set(1.0);
-        metrics::gauge!("yihao_store_behind_seconds").set(0.0);
     }
 }

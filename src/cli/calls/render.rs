@@ -6,8 +6,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::store::calls::{CallRecord, Step, Timeline};
-use crate::types::{CallEvent, Cause, Fate, Origin, StreamReport};
+use crate::store::calls::{CallRecord, Offer, Segment, Step, Timeline, Wait};
+use crate::types::{CallEvent, Cause, Decision, Fate, Origin, StreamReport};
 
 const HEADINGS: [&str; 9] = ["CALL", "ARRIVED", "LINE", "CALLER", "FROM", "WAITED", "TALKED", "SEAT", "FATE"];
 
@@ -77,12 +77,25 @@ pub fn timeline(found: &Timeline, recordings: &Path, zone: &TimeZone) -> String 
     put(&mut out, format_args!("  from      {} over {}", caller(call), call.source));
     put(&mut out, format_args!("  arrived   {}", time(call.arrived_at, zone, "%Y-%m-%d %H:%M:%S %:z")));
     if let Some(seat) = call.seat {
-        put(&mut out, format_args!("  seat      {seat}"));
+        let agent = call.agent.map(|agent| format!(", agent {agent}")).unwrap_or_default();
+        put(&mut out, format_args!("  seat      {seat}{agent}"));
+    }
+    if let Some(result) = &call.result {
+        put(&mut out, format_args!("  result    {result}"));
+    }
+    if let Some(linked) = &call.linked {
+        put(&mut out, format_args!("  belongs   to {linked}"));
+    }
+    if let Some(since) = call.hold_at {
+        let (by, why) = (call.hold_by.as_deref().unwrap_or(""), call.hold_why.as_deref().unwrap_or(""));
+        put(&mut out, format_args!("  held      since {} by {by}: {why}", time(since, zone, "%Y-%m-%d")));
     }
     for recording in &found.recordings {
         put(&mut out, format_args!("  recording {}", recordings.join(&recording.file).display()));
         put(&mut out, format_args!("            yihao recording export {} --to {}.wav", call.id, call.id));
     }
+    waiting(&mut out, found, zone);
+    parties(&mut out, &found.segments);
     out.push('\n');
     for step in &found.steps {
         let since = (step.at - call.arrived_at) as f64 / 1000.0;
@@ -91,6 +104,67 @@ pub fn timeline(found: &Timeline, recordings: &Path, zone: &TimeZone) -> String 
         out.push('\n');
     }
     out
+}
+
+/// Why the caller waited: each queue, and whom it rang with what reason and result.
+fn waiting(out: &mut String, found: &Timeline, zone: &TimeZone) {
+    for Wait { queue, since, ended_at, outcome, .. } in &found.waits {
+        let how_long = ended_at.map_or_else(|| "still waiting".to_owned(), |end| minutes(end - since));
+        let outcome = outcome.as_deref().map(words).unwrap_or_default();
+        put(out, format_args!("  waited    {how_long} in {queue}, {outcome}"));
+        let until = ended_at.unwrap_or(i64::MAX);
+        let here =
+            |offer: &&Offer| offer.queue.as_deref() == Some(queue) && (*since..=until).contains(&offer.offered_at);
+        for offer in found.offers.iter().filter(here) {
+            let outcome = offer.outcome.as_deref().map_or_else(|| "open".to_owned(), words);
+            let agent = offer.agent.map(|agent| format!(", agent {agent}")).unwrap_or_default();
+            let rang =
+                offer.ended_at.map(|end| format!(" after {}", minutes(end - offer.offered_at))).unwrap_or_default();
+            let at = time(offer.offered_at, zone, "%H:%M:%S");
+            put(out, format_args!("    {at}  seat {}{agent}: {outcome}{rang}{}", offer.seat, reason(offer)));
+        }
+    }
+}
+
+/// Why the queue chose this seat. What a later version wrote is shown as it stands.
+fn reason(offer: &Offer) -> String {
+    let Some(text) = &offer.decision else { return String::new() };
+    let Ok(decision) = serde_json::from_str::<Decision>(text) else { return format!("; {text}") };
+    let mut said = format!("; {} of {}", words(decision.choice.as_str()), seats(decision.candidates));
+    let first: Vec<String> = decision.first.iter().map(|seat| seat.0.to_string()).collect();
+    if !first.is_empty() {
+        said.push_str(&format!(
+            " ({}{})",
+            first.join(", "),
+            if decision.candidates as usize > first.len() { ", ..." } else { "" }
+        ));
+    }
+    said.push_str(&format!(", level {}, priority {}", decision.level.get(), decision.priority));
+    if decision.step > 0 {
+        said.push_str(&format!(", widened to step {} ({})", decision.step, decision.pool));
+    }
+    said.push_str(&format!(", {} others waited", decision.waiting));
+    said
+}
+
+fn seats(count: u32) -> String {
+    if count == 1 { "1 free seat".to_owned() } else { format!("{count} free seats") }
+}
+
+/// Who took part, and how well it was heard.
+fn parties(out: &mut String, segments: &[Segment]) {
+    for segment in segments {
+        let who = match (&segment.seat, &segment.number) {
+            (Some(seat), _) => format!("seat {seat}"),
+            (None, Some(_)) | (None, None) => segment.party.clone(),
+        };
+        let over = segment.trunk.as_ref().map(|trunk| format!(" over {trunk}")).unwrap_or_default();
+        let talked = segment.answered_at.zip(segment.ended_at).map(|(from, to)| format!(", {}", minutes(to - from)));
+        let cause = segment.cause.as_deref().map(|cause| format!(", {}", words(cause))).unwrap_or_default();
+        let score = segment.mos_x100.filter(|mos| *mos > 0).map(|mos| format!(", MOS {:.2}", mos as f64 / 100.0));
+        let (talked, score) = (talked.unwrap_or_default(), score.unwrap_or_default());
+        put(out, format_args!("  party     {}: {who}{over}{talked}{cause}{score}", segment.leg));
+    }
 }
 
 /// A step in words. What a later version wrote is shown as it stands.
@@ -184,10 +258,7 @@ fn quality(report: &StreamReport) -> String {
 }
 
 fn cause_words(cause: Cause) -> String {
-    match serde_json::to_value(cause) {
-        Ok(serde_json::Value::String(text)) => words(&text),
-        Ok(_) | Err(_) => format!("{cause:?}"),
-    }
+    words(cause.as_str())
 }
 
 fn words(name: &str) -> String {
@@ -247,6 +318,21 @@ mod tests {
             fate: Some("answered".into()),
             cause: None,
             recording: Some("2026-11-18/c30117452718080001".into()),
+            ..CallRecord::default()
+        }
+    }
+
+    fn offer(seat: i64, from: i64, to: i64, outcome: &str) -> Offer {
+        let decision = r#"{"choice":"longest_idle","pool":"general","level":5,"step":0,"priority":1,"waited_ms":4100,
+                           "candidates":3,"first":[8002,8001],"waiting":2}"#;
+        Offer {
+            queue: Some("general".into()),
+            seat,
+            offered_at: 1_795_000_000_000 + from,
+            ended_at: Some(1_795_000_000_000 + to),
+            outcome: Some(outcome.into()),
+            decision: Some(decision.into()),
+            ..Offer::default()
         }
     }
 
@@ -298,7 +384,26 @@ mod tests {
                 step(9700, "dreamed", json(r#"{"event":"dreamed","of":"sheep"}"#)),
                 step(3_731_500, "ended", json(r#"{"event":"ended","fate":{"fate":"answered","seat":8001}}"#)),
             ],
-            recordings: vec![RecordingRecord { file: "2026-11-18/c3".into(), started_at: 0, failed: None }],
+            recordings: vec![RecordingRecord { file: "2026-11-18/c3".into(), ..RecordingRecord::default() }],
+            waits: vec![Wait {
+                queue: "general".into(),
+                since: 1_795_000_004_000,
+                ended_at: Some(1_795_000_009_500),
+                outcome: Some("answered".into()),
+                ..Wait::default()
+            }],
+            offers: vec![offer(8002, 4_100, 5_100, "no_answer"), offer(8001, 5_200, 9_500, "answered")],
+            segments: vec![Segment {
+                leg: "l4".into(),
+                party: "caller".into(),
+                trunk: Some("telecom-1".into()),
+                number: Some("13800138000".into()),
+                answered_at: Some(1_795_000_000_000),
+                ended_at: Some(1_795_000_010_000),
+                cause: Some("hung_up".into()),
+                mos_x100: Some(431),
+                ..Segment::default()
+            }],
         };
         let text = timeline(&found, Path::new("var/recordings"), &TimeZone::UTC);
         let expected = "\
@@ -308,6 +413,10 @@ Call c30117452718080001: answered on line 12315
   seat      8001
   recording var/recordings/2026-11-18/c3
             yihao recording export c30117452718080001 --to c30117452718080001.wav
+  waited    0:05 in general, answered
+    11:06:44  seat 8002: no answer after 0:01; longest idle of 3 free seats (8002, 8001, ...), level 5, priority 1, 2 others waited
+    11:06:45  seat 8001: answered after 0:04; longest idle of 3 free seats (8002, 8001, ...), level 5, priority 1, 2 others waited
+  party     l4: caller over telecom-1, 0:10, hung up, MOS 4.31
 
   11:06:40.000     +0.000 s  answered by exchange
   11:06:44.000     +4.000 s  queued          general, 0 before it, 0 seats serving

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Config, segment};
+use super::{Config, MIN_SEGMENTS, segment};
 
 /// Time between two syncs: well below the second that a power cut may cost.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
@@ -41,6 +41,7 @@ impl Disk {
         let mut worker = Worker {
             folder: config.folder.clone(),
             segment_bytes: config.segment_bytes,
+            most_segments: config.most_segments.max(MIN_SEGMENTS),
             next,
             current,
             ready: None,
@@ -88,6 +89,7 @@ impl Drop for Disk {
 struct Worker {
     folder: PathBuf,
     segment_bytes: u64,
+    most_segments: usize,
     next: u64,
     current: Arc<File>,
     /// A spare that found the channel full.
@@ -132,7 +134,7 @@ impl Worker {
         loop {
             let spare = match self.ready.take() {
                 Some(spare) => spare,
-                None => match segment::preallocate(&self.folder, self.next, self.segment_bytes) {
+                None => match self.one_more() {
                     Ok(file) => {
                         self.next += 1;
                         Arc::new(file)
@@ -153,6 +155,15 @@ impl Worker {
             tracing::info!("the ledger has space again");
         }
         metrics::gauge!("yihao_ledger_short_of_space").set(0.0);
+    }
+
+    fn one_more(&self) -> io::Result<File> {
+        if segment::numbers(&self.folder)?.len() >= self.most_segments {
+            let bound =
+                format!("the ledger holds the {} segments that it may, all ahead of the database", self.most_segments);
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, bound));
+        }
+        segment::preallocate(&self.folder, self.next, self.segment_bytes)
     }
 
     fn alarm(&self, error: &io::Error) {

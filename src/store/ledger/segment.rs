@@ -219,16 +219,19 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes the segments before number `before` that were last written earlier than `cutoff`; says how many.
+/// Removes the segments before number `before` that were last written earlier than `cutoff`, and older ones first until no
+/// more than `most` segments are left; says how many it removed.
 ///
 /// # Errors
 /// What the file system reports.
-pub(crate) fn prune(folder: &Path, before: u64, cutoff: Wall) -> io::Result<usize> {
+pub(crate) fn prune(folder: &Path, before: u64, cutoff: Wall, most: usize) -> io::Result<usize> {
+    let all = numbers(folder)?;
     let mut removed = 0;
-    for number in numbers(folder)?.into_iter().take_while(|n| *n < before) {
+    for number in all.iter().copied().take_while(|n| *n < before) {
         let path = path(folder, number);
         let written = fs::metadata(&path)?.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        if i64::try_from(written.as_millis()).unwrap_or(i64::MAX) >= cutoff.0 {
+        let young = i64::try_from(written.as_millis()).unwrap_or(i64::MAX) >= cutoff.0;
+        if young && all.len() - removed <= most {
             break;
         }
         fs::remove_file(&path)?;

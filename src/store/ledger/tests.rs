@@ -305,10 +305,43 @@ fn pruning_removes_old_segments_and_never_the_one_at_the_position() {
     let old = OpenOptions::new().write(true).open(segment_path(dir.path(), 1)).unwrap();
     old.set_modified(std::time::UNIX_EPOCH).unwrap();
     let cutoff = Wall(1_000);
-    assert_eq!(prune(dir.path(), 1, cutoff).unwrap(), 0, "not tailed yet");
-    assert_eq!(prune(dir.path(), 4, cutoff).unwrap(), 1);
+    assert_eq!(prune(dir.path(), 1, cutoff, 100).unwrap(), 0, "not tailed yet");
+    assert_eq!(prune(dir.path(), 4, cutoff, 100).unwrap(), 1);
     assert!(!segment_path(dir.path(), 1).exists());
     assert!(segment_path(dir.path(), 2).exists(), "too young");
+    assert_eq!(prune(dir.path(), 4, cutoff, 2).unwrap(), 2, "young ones go too where there are too many");
+    assert_eq!(prune(dir.path(), 4, cutoff, 0).unwrap(), 0, "but never what is not copied");
+    assert_eq!(rows(dir.path()), [arrived(4), ended(4)]);
+}
+
+#[test]
+fn at_its_bound_the_ledger_raises_the_alarm_and_goes_on_as_soon_as_the_store_has_copied() {
+    let dir = scratch_folder();
+    let config = Config { most_segments: MIN_SEGMENTS, ..config(dir.path()) };
+    let (mut ledger, _) = Ledger::open(config, ids(100), Wall(0)).unwrap();
+    let mut call = 0;
+    while ledger.pending.bytes.is_empty() {
+        call += 1;
+        ledger.append(&[arrived(call), ended(call)]);
+        // Space that may still be taken is waited for, as the control thread's next turns would.
+        for _ in 0..1_000 {
+            if ledger.pending.bytes.is_empty() {
+                break;
+            }
+            std::thread::yield_now();
+            ledger.retry();
+        }
+    }
+    assert!(!ledger.is_safe());
+    assert_eq!(ledger.lost(), 0, "rows wait in memory");
+    assert!(numbers(dir.path()).unwrap().len() <= MIN_SEGMENTS);
+    let copied = rows(dir.path());
+    assert_eq!(prune(dir.path(), 4, Wall(i64::MAX), 0).unwrap(), 3);
+    settle(&mut ledger);
+    let later = rows(dir.path());
+    assert!(later.ends_with(&[arrived(call), ended(call)]));
+    let all: BTreeSet<CallId> = copied.iter().chain(&later).map(|row| row.call).collect();
+    assert_eq!(all.len() as u64, call, "none is missing");
 }
 
 /// A file system of one megabyte, when this test may mount one.

@@ -9,6 +9,8 @@ use crate::store::ledger::{Begun, Entry, decode_entry, numbers, read_head, read_
 
 /// Most rows of one transaction.
 const BATCH_ROWS: usize = 500;
+/// Segments that the ledger keeps ahead, empty.
+const SPARES: usize = 2;
 /// Bytes read at a time; a longer row is read in a second attempt.
 const WINDOW_BYTES: usize = 64 * 1024;
 
@@ -30,6 +32,10 @@ pub(super) struct Batch {
     pub(super) deployment: String,
     /// The place behind them.
     pub(super) next: Position,
+    /// Whether there were more rows than a transaction takes.
+    pub(super) more: bool,
+    /// Segments with rows behind this one.
+    pub(super) segments_ahead: usize,
 }
 
 /// A segment that holds rows.
@@ -51,10 +57,11 @@ pub(super) fn batch(folder: &Path, from: Option<Position>) -> io::Result<Option<
     let numbers = numbers(folder)?;
     let Some((segment, at)) = place(folder, &numbers, from)? else { return Ok(None) };
     // Looked for before reading: when a later segment has begun, this one is complete.
-    let later = first_begun(folder, numbers.iter().copied().filter(|n| *n > at.segment))?;
+    let behind = || numbers.iter().copied().filter(|n| *n > at.segment);
+    let later = first_begun(folder, behind())?;
     let (entries, end, at_byte) = rows(&segment.file, at.at_byte)?;
     let mut next = Position { at_byte, ..at };
-    if let (Some(end), Some(later)) = (end, later) {
+    if let (Some(end), Some(later)) = (end, &later) {
         if end != End::Clean {
             tracing::error!(
                 segment = at.segment,
@@ -65,8 +72,11 @@ pub(super) fn batch(folder: &Path, from: Option<Position>) -> io::Result<Option<
         }
         next = later.start;
     }
+    let more = end.is_none() || later.is_some();
+    // Two segments are taken ahead and hold no rows.
+    let segments_ahead = behind().count().saturating_sub(SPARES);
     // A new place is worth saving even without rows: the old segment may be removed afterwards.
-    Ok((from != Some(next)).then_some(Batch { entries, deployment: segment.deployment, next }))
+    Ok((from != Some(next)).then_some(Batch { entries, deployment: segment.deployment, next, more, segments_ahead }))
 }
 
 /// The segment and offset to go on from.

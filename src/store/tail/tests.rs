@@ -8,11 +8,8 @@ use crate::store::Place;
 use crate::store::calls::{FATES, Filter};
 use crate::store::db::Db;
 use crate::store::ledger::{Config, Ledger, segment_path};
-use crate::store::testing::{Bed, on_both};
-use crate::types::{
-    CallEvent, CallId, Calling, Cause, Fate, IdBase, LegId, LineNumber, OfferId, Origin, PhoneNumber, Row, SeatId,
-    StreamReport, TrunkId,
-};
+use crate::store::testing::{Bed, on_both, whole_call};
+use crate::types::{CallId, Cause, Fate, IdBase, SeatId};
 
 /// A node's folder with a ledger and a database.
 struct World {
@@ -31,7 +28,7 @@ impl World {
         self.bed.store().await
     }
     fn tailer(&self, store: &Store) -> Tailer {
-        Tailer::new(store.clone(), self.folder(), 1, 30)
+        Tailer::new(store.clone(), self.folder(), 1, Keep::default())
     }
     /// What the database must hold: the ledger's rows by call.
     fn expected(&self) -> BTreeMap<String, Vec<(i64, String)>> {
@@ -53,45 +50,6 @@ async fn stored(store: &Store) -> BTreeMap<String, Vec<(i64, String)>> {
         calls.insert(record.id, timeline.steps.into_iter().map(|s| (s.at, s.kind)).collect());
     }
     calls
-}
-
-fn row(call: u64, at: i64, event: CallEvent) -> Row {
-    Row { at: Wall(at), call: CallId(call), event }
-}
-
-/// An answered, recorded call on 12315.
-fn whole_call(call: u64) -> Vec<Row> {
-    let (seat, leg, offer) = (SeatId(8001), LegId(call * 2 + 1), OfferId(call));
-    let calling = Calling {
-        number: Some(PhoneNumber::parse("13800138000").unwrap()),
-        raw: "+8613800138000".into(),
-        ..Calling::default()
-    };
-    let at = 1_000_000 + call as i64 * 10;
-    vec![
-        row(
-            call,
-            at,
-            CallEvent::Arrived {
-                leg: LegId(call * 2),
-                origin: Origin::Trunk(TrunkId(0)),
-                from: "telecom-1".into(),
-                called: LineNumber::parse("12315").unwrap(),
-                calling,
-                call_id: format!("{call}@carrier"),
-            },
-        ),
-        row(call, at + 1, CallEvent::AnsweredByExchange),
-        row(call, at + 1, CallEvent::Greeted { prompt: "greeting/12315".into() }),
-        row(call, at + 2, CallEvent::Queued { queue: "general".into(), ahead: 0, serving: 0 }),
-        row(call, at + 3, CallEvent::Offered { offer, seat, leg, agent: None, decision: None }),
-        row(call, at + 4, CallEvent::Ringing { offer }),
-        row(call, at + 5, CallEvent::Talking { seat, leg, agent: None }),
-        row(call, at + 5, CallEvent::Recording { file: format!("2026/11/c{call}.yhr") }),
-        row(call, at + 8, CallEvent::LegEnded { leg, cause: Cause::HungUp, status: None }),
-        row(call, at + 9, CallEvent::Ended { fate: Fate::Answered { seat } }),
-        row(call, at + 9, CallEvent::Quality { leg, report: StreamReport::default() }),
-    ]
 }
 
 on_both! {
