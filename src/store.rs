@@ -3,6 +3,8 @@
 //! SQLite in a file of the node, or PostgreSQL by setting, behind one face (`db`). Knows no SIP, no center and no HTTP: the
 //! control thread writes the ledger, a task of its own follows with the database, however slow that is.
 
+pub mod accounts;
+pub mod audit;
 pub mod calls;
 pub mod counters;
 pub(crate) mod db;

@@ -26,7 +26,12 @@ macro_rules! version {
 }
 
 /// Ascending. Named here one by one, so that a new file cannot be forgotten by a stale build.
-const VERSIONS: &[Version] = &[version!(1, "calls", "0001_calls.sql"), version!(2, "records", "0002_records.sql")];
+const VERSIONS: &[Version] = &[
+    version!(1, "calls", "0001_calls.sql"),
+    version!(2, "records", "0002_records.sql"),
+    version!(10, "accounts", "0010_accounts.sql"),
+    version!(11, "audit", "0011_audit.sql"),
+];
 
 /// The migrations of SQLite.
 pub(super) fn sqlite() -> Migrator {
@@ -75,6 +80,8 @@ mod tests {
     fn shape(sql: &str) -> Vec<String> {
         let lines = sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join(" ");
         let words = |statement: &str| statement.split_whitespace().collect::<Vec<_>>().join(" ");
-        lines.split(';').map(words).filter(|statement| !statement.is_empty()).collect()
+        // Guards of the tables are written in each database's own language.
+        let is_guard = |s: &String| s.contains("TRIGGER") || s.contains("FUNCTION") || s.starts_with("END");
+        lines.split(';').map(words).filter(|s| !s.is_empty() && !is_guard(s)).collect()
     }
 }
