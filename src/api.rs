@@ -1,44 +1,75 @@
-//! The HTTP API of the local operator: seats, queues, calls, counters, health, metrics.
+//! The HTTP API: accounts and rights, seats, queues, calls, records, counters, the audit, health, and the stream of events.
 //!
-//! Loopback only, with a start-up token, until there are accounts. It reaches the live core through [`core::CoreHandle`]
-//! and the past through the store. Knows no SIP and no media.
+//! It reaches the live core through [`core::CoreHandle`] and the past through the store. Every path is described where its
+//! handler stands; `/api/v1/openapi.json` and the page `/api/docs/` are made of that. Knows no SIP and no media.
 
-mod auth;
+mod accounts;
+mod audit;
 mod calls;
+mod clock;
 pub mod core;
 mod counters;
 mod error;
+pub mod events;
+mod extract;
 mod health;
 mod limits;
+mod local;
+mod lockout;
+mod me;
+mod password;
+mod plan;
 mod queues;
+mod recordings;
+mod records;
+mod rights;
 mod seats;
+mod serve;
+mod session;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use utoipa::OpenApi;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
 
+use crate::dialplan::Plan;
 use crate::store::Store;
-pub use auth::Token;
 use core::CoreHandle;
 use error::ApiError;
+use events::Ring;
+pub use local::{FirstPassword, LocalError, prepare};
+pub use plan::Settings;
+pub use recordings::Render;
+pub use serve::Tls;
 
 /// Requests that are served at a time; beyond them 503.
 const REQUESTS: usize = 64;
 
 /// Where the API listens and how much it takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Config {
-    /// Address; loopback only. Default 127.0.0.1:8080.
+    /// Address. Default 127.0.0.1:8080.
     pub listen: SocketAddr,
+    /// The certificate, when it speaks TLS itself.
+    pub tls: Option<Tls>,
+    /// Whether our own proxy stands before it: then it says where requests come from (`X-Forwarded-For`), and speaks TLS.
+    pub behind_proxy: bool,
+    /// Most requests a second from one address. Default 100.
+    pub requests_per_s: u32,
     /// Longest body in bytes. Default 64 KiB.
     pub max_body_bytes: usize,
     /// Longest time for one request. Default 10 s.
@@ -49,18 +80,29 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
+            behind_proxy: false,
+            requests_per_s: 100,
             max_body_bytes: 64 * 1024,
             request_timeout: Duration::from_secs(10),
         }
     }
 }
 
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("listen", &self.listen).field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}
+
 /// Why the API cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// There are no accounts yet, so nobody else than this machine may come in.
-    #[error("HTTP listens on loopback only until there are accounts; {0} is not loopback, use 127.0.0.1 and a tunnel")]
-    NotLoopback(SocketAddr),
+    /// Passwords would cross the network in clear.
+    #[error(
+        "HTTP on {0} would carry passwords in clear: set http.tls, or http.behind_proxy when a proxy speaks TLS for it"
+    )]
+    InClear(SocketAddr),
     /// The port is taken, or something else is wrong.
     #[error("cannot listen on {address} for HTTP: is another yihao running, or the port taken?")]
     Io {
@@ -76,8 +118,9 @@ pub enum BindError {
 /// # Errors
 /// [`BindError`], one clear sentence each.
 pub fn bind(config: &Config) -> Result<TcpListener, BindError> {
-    if !config.listen.ip().to_canonical().is_loopback() {
-        return Err(BindError::NotLoopback(config.listen));
+    let is_covered = config.tls.is_some() || config.behind_proxy;
+    if !is_covered && !config.listen.ip().to_canonical().is_loopback() {
+        return Err(BindError::InClear(config.listen));
     }
     let error = |source| BindError::Io { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).map_err(error)?;
@@ -88,14 +131,43 @@ pub fn bind(config: &Config) -> Result<TcpListener, BindError> {
 /// Writes all metrics as Prometheus text.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// What the API is made of.
+pub struct Parts {
+    /// Where it listens and how much it takes.
+    pub config: Config,
+    /// The way to the core.
+    pub core: CoreHandle,
+    /// Records, accounts and the audit.
+    pub store: Store,
+    /// The plan that counts now.
+    pub plan: watch::Receiver<Arc<Plan>>,
+    /// What `/settings` says.
+    pub settings: Settings,
+    /// What `/metrics` says.
+    pub metrics: Metrics,
+    /// Makes WAV of a recording.
+    pub render: Render,
+    /// What the stream of events is read from.
+    pub events: Arc<Ring>,
+}
+
 /// What all requests share. Cheap to clone.
 #[derive(Clone)]
 pub struct Shared {
     config: Arc<Config>,
     core: CoreHandle,
     store: Store,
-    token: Arc<Token>,
+    plan: watch::Receiver<Arc<Plan>>,
+    settings: Arc<Settings>,
     metrics: Metrics,
+    render: Render,
+    rendered: Arc<recordings::Rendered>,
+    events: Arc<Ring>,
+    streams: Arc<Semaphore>,
+    sessions: Arc<session::Remembered>,
+    lockout: Arc<Mutex<lockout::Lockout>>,
+    rates: Arc<limits::Rates>,
+    started: Instant,
     ready: Arc<AtomicBool>,
     places: Arc<Semaphore>,
 }
@@ -108,13 +180,22 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     /// Joins what requests need.
-    pub fn new(config: Config, core: CoreHandle, store: Store, token: Token, metrics: Metrics) -> Self {
+    pub fn new(parts: Parts) -> Self {
         Self {
-            config: Arc::new(config),
-            core,
-            store,
-            token: Arc::new(token),
-            metrics,
+            config: Arc::new(parts.config),
+            core: parts.core,
+            store: parts.store,
+            plan: parts.plan,
+            settings: Arc::new(parts.settings),
+            metrics: parts.metrics,
+            render: parts.render,
+            rendered: Arc::default(),
+            events: parts.events,
+            streams: Arc::new(Semaphore::new(events::STREAMS)),
+            sessions: Arc::default(),
+            lockout: Arc::default(),
+            rates: Arc::default(),
+            started: Instant::now(),
             ready: Arc::default(),
             places: Arc::new(Semaphore::new(REQUESTS)),
         }
@@ -124,32 +205,61 @@ impl Shared {
     pub fn ready(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ready)
     }
+
+    /// Time since the start, which no clock that is put right can change.
+    fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
 }
 
 /// Serves requests until `stop` becomes true (or its sender is gone); requests in progress are finished.
 ///
 /// # Errors
 /// What the listener reports at the start.
-pub async fn serve(listener: TcpListener, shared: Shared, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let stopped = async move {
-        // An error means that the sender is gone: the same.
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    axum::serve(listener, router(shared)).with_graceful_shutdown(stopped).await
+pub async fn serve(listener: TcpListener, shared: Shared, stop: watch::Receiver<bool>) -> io::Result<()> {
+    serve::run(listener, shared.clone(), router(shared), stop).await
 }
 
-fn router(shared: Shared) -> Router {
-    let v1 = Router::new()
+/// What the document says beside the paths.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Yihao 一号",
+        description = "The HTTP interface of the contact centre. Times ending in `_at` are milliseconds since 1970, UTC; durations \
+                       end in `_ms`. Fields may be added: pass over those that you do not know."
+    ),
+    security(("bearer" = []), ("cookie" = []))
+)]
+struct Document;
+
+/// All paths with their handlers, and the document that describes them.
+fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
+    let v1 = OpenApiRouter::new()
+        .merge(me::routes())
         .merge(seats::routes())
         .merge(queues::routes())
         .merge(calls::routes())
+        .merge(records::routes())
+        .merge(recordings::routes())
+        .merge(plan::routes())
         .merge(counters::routes())
-        .fallback(async || ApiError::NoSuchPath)
-        .layer(from_fn_with_state(shared.clone(), auth::require_token));
-    Router::new()
-        .nest("/api/v1", v1)
-        .merge(health::routes())
+        .merge(accounts::routes())
+        .merge(audit::routes())
+        .merge(events::routes());
+    let (router, mut document) =
+        OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", v1).merge(health::routes()).split_for_parts();
+    let schemes = &mut document.components.get_or_insert_default().security_schemes;
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    schemes.insert("bearer".to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
+    let cookie = ApiKey::Cookie(ApiKeyValue::new(session::COOKIE));
+    schemes.insert("cookie".to_owned(), RefOr::T(SecurityScheme::ApiKey(cookie)));
+    (router, document)
+}
+
+fn router(shared: Shared) -> Router {
+    let (router, document) = described();
+    router
+        .merge(SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document))
         .fallback(async || ApiError::NoSuchPath)
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
         .layer(from_fn_with_state(shared.clone(), limits::hold))

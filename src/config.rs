@@ -65,8 +65,14 @@ pub struct Config {
 /// The HTTP interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
-    /// Where it listens: loopback only, until there are accounts.
+    /// Where it listens. Beyond loopback only with one of the next two.
     pub listen: SocketAddr,
+    /// Whether it speaks TLS, with the certificate of `[tls]`. Default no.
+    pub tls: bool,
+    /// Whether our own proxy stands before it, speaks TLS for it and says where requests come from. Default no.
+    pub behind_proxy: bool,
+    /// Most requests a second from one address. Default 100.
+    pub requests_per_s: u32,
 }
 
 /// Folders.
@@ -99,6 +105,11 @@ impl Folders {
     /// The SQLite database of records, where no server is named.
     pub fn database(&self) -> PathBuf {
         self.var.join("yihao.sqlite")
+    }
+
+    /// The token of the local session, for commands on this machine; each start writes a new one.
+    pub fn token(&self) -> PathBuf {
+        self.var.join("token")
     }
 
     /// Certificates that the node makes for itself.
@@ -315,7 +326,12 @@ impl Default for Config {
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
             secrets: var.join("secrets.toml"),
             database: None,
-            http: Http { listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8080) },
+            http: Http {
+                listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8080),
+                tls: false,
+                behind_proxy: false,
+                requests_per_s: 100,
+            },
             folders: Folders { recordings: var.join("recordings"), var, prompts: prompts_beside(&plan) },
             plan,
             recording: Recording { on: true, disk_full: DiskFull::Continue, min_free_mb: 500 },

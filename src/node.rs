@@ -6,6 +6,7 @@ pub mod demo;
 mod effects;
 pub mod input_log;
 mod metrics;
+mod offices;
 pub mod phone;
 mod renew;
 mod run;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
+use crate::api::FirstPassword;
 use crate::sip::flow::Transport;
 use crate::types::Row;
 
@@ -42,8 +44,10 @@ pub struct Running {
     pub listeners: Vec<(Transport, SocketAddr)>,
     /// Where the HTTP interface is.
     pub http: SocketAddr,
-    /// File with the start-up token of the HTTP interface.
+    /// File with the token of this start's local session.
     pub token_file: PathBuf,
+    /// The first administrator's password, at the first start.
+    pub first_password: Option<FirstPassword>,
     signals: SyncSender<Signal>,
     wake: Arc<dyn Fn() + Send + Sync>,
     control: JoinHandle<()>,

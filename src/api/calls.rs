@@ -1,129 +1,131 @@
-//! `/api/v1/calls`: calls that live (from the core) and calls that were (from the records), and one call's timeline.
-//!
-//! Callers' numbers stand in these bodies only, for the local operator; never in an address or a log.
+//! `/api/v1/calls`: calls in progress. Their numbers stand in these bodies only, never in an address or a log.
 
 use axum::Json;
-use axum::Router;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::routing::get;
-use serde::{Deserialize, Serialize};
+use axum::extract::{Path, State};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
-use super::error::ApiError;
-use crate::center::{CallView, TrunkView, WhereIs};
-use crate::store::calls::{CallRecord, Cursor, FATES, Filter, Timeline, parse_call_id};
-use crate::types::{Origin, PhoneNumber, Wall};
+use super::audit::{Action, note};
+use super::error::{ApiError, ErrorBody};
+use super::rights::{May, Scope, SeeCalls};
+use super::seats::Seat;
+use super::session::Session;
+use crate::center::{CallView, TrunkView, View};
+use crate::store::calls::parse_call_id;
+use crate::types::{Origin, PhoneNumber};
 
-/// Records of a page, unless the request says otherwise, and at most.
-const PAGE: (u32, u32) = (50, 500);
-
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/calls", get(list)).route("/calls/{id}", get(one))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
 }
 
-/// Times are milliseconds since 1970, UTC.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Question {
-    line: Option<String>,
-    fate: Option<String>,
-    seat: Option<u32>,
-    since: Option<i64>,
-    until: Option<i64>,
-    /// `next` of the page before.
-    before: Option<String>,
-    limit: Option<u32>,
-}
-
-#[derive(Serialize)]
+/// Calls in progress.
+#[derive(Serialize, ToSchema)]
 struct Calls {
-    /// Calls in progress, in order of arrival; only on the first page, and nothing while the core does not answer.
-    live: Option<Vec<LiveCall>>,
-    /// Records, newest first; calls in progress are among them.
-    records: Vec<CallRecord>,
-    /// `before` of the next page; nothing on the last.
-    next: Option<String>,
+    /// In the order of their arrival.
+    calls: Vec<Call>,
 }
 
-#[derive(Serialize)]
-struct LiveCall {
+/// A call in progress.
+#[derive(Serialize, ToSchema)]
+struct Call {
+    /// Its id.
+    #[schema(example = "c30117452718080001")]
     call: String,
+    /// Name of the trunk or number of the seat where it comes from.
+    #[schema(example = "telecom")]
     from: String,
+    /// The number dialled.
+    #[schema(example = "12345")]
     line: String,
+    /// Who calls, in normal form.
+    #[schema(example = "13900001234")]
     calling_number: Option<String>,
+    /// Display name.
     calling_display: String,
+    /// Whether the caller asked for privacy: do not show the number.
     calling_private: bool,
+    /// Milliseconds since 1970.
     arrived_at: i64,
+    /// Its queue.
     queue: Option<String>,
-    place: WhereIs,
+    /// `greeting`, `waiting`, `offered`, `joining`, `talking`, `overflowing`, `feature`, `ending` and so on.
+    #[schema(example = "talking")]
+    place: String,
+    /// For how long it has been there, milliseconds.
     in_place_ms: u64,
+    /// For how long it has waited for a seat, milliseconds.
     waited_ms: Option<u64>,
+    /// The seat that is rung or talks.
+    #[schema(example = 8001)]
     seat: Option<u32>,
+    /// Whether a far end holds.
     held: bool,
 }
 
-async fn list(
+impl Call {
+    fn of(call: &CallView, trunks: &[TrunkView]) -> Self {
+        let from = match call.origin {
+            Origin::Trunk(id) => trunks.iter().find(|t| t.id == id).map(|t| t.trunk.clone()).unwrap_or_default(),
+            Origin::Seat(seat) => seat.0.to_string(),
+        };
+        Self {
+            call: call.call.to_string(),
+            from,
+            line: call.called.to_string(),
+            calling_number: call.calling.number.as_ref().map(PhoneNumber::as_str).map(str::to_owned),
+            calling_display: call.calling.display.clone(),
+            calling_private: call.calling.private,
+            arrived_at: call.arrived.0,
+            queue: call.queue.clone(),
+            place: serde_json::to_value(call.place).ok().and_then(|p| Some(p.as_str()?.to_owned())).unwrap_or_default(),
+            in_place_ms: call.in_place_ms,
+            waited_ms: call.waited_ms,
+            seat: call.seat.map(|s| s.0),
+            held: call.held,
+        }
+    }
+}
+
+/// Whether a call is at the seat of somebody.
+fn is_at_seat_of(who: &Session, call: &CallView, view: &View) -> bool {
+    let seat = view.seats.iter().find(|s| Some(s.seat) == call.seat);
+    seat.is_some_and(|seat| Seat::of(seat).is_of(who))
+}
+
+/// Calls in progress; agents and experts see the one at their seat. The look is noted.
+#[utoipa::path(get, path = "/calls", tag = "calls",
+    responses((status = 200, body = Calls), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn list(State(shared): State<Shared>, who: May<SeeCalls>) -> Result<Json<Calls>, ApiError> {
+    let view = shared.core.look().await?;
+    let seen = |c: &&CallView| who.scope() == Scope::All || is_at_seat_of(&who.session, c, &view);
+    let calls: Vec<Call> = view.calls.iter().filter(seen).map(|c| Call::of(c, &view.trunks)).collect();
+    if !calls.is_empty() {
+        let ids: Vec<&str> = calls.iter().map(|c| c.call.as_str()).take(50).collect();
+        note(&shared, &who.session, Action::CallsListed, "", json!({"count": calls.len(), "first": ids})).await?;
+    }
+    Ok(Json(Calls { calls }))
+}
+
+/// One call in progress. The look is noted.
+#[utoipa::path(get, path = "/calls/{call}", tag = "calls",
+    params(("call" = String, Path, description = "Its id", example = "c30117452718080001")),
+    responses((status = 200, body = Call), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn one(
     State(shared): State<Shared>,
-    question: Result<Query<Question>, QueryRejection>,
-) -> Result<Json<Calls>, ApiError> {
-    let Query(question) = question.map_err(|e| ApiError::BadQuery(e.body_text()))?;
-    let limit = question.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
-    let filter = filter(question)?;
-    let live = match &filter.before {
-        Some(_) => None,
-        // The past can be read while the present does not answer.
-        None => shared.core.look().await.ok(),
-    };
-    let on_line = |c: &&CallView| filter.line.as_deref().is_none_or(|line| line == c.called.as_str());
-    let live = live.map(|view| view.calls.iter().filter(on_line).map(|c| live_call(c, &view.trunks)).collect());
-    let records = shared.store.calls(&filter, limit).await?;
-    let is_full = records.len() == limit as usize;
-    let next = records.last().filter(|_| is_full).map(|last| last.cursor().to_string());
-    Ok(Json(Calls { live, records, next }))
-}
-
-fn filter(question: Question) -> Result<Filter, ApiError> {
-    if let Some(fate) = &question.fate
-        && !FATES.contains(&fate.as_str())
-    {
-        return Err(ApiError::BadQuery(format!("fate is one of {}", FATES.join(", "))));
+    who: May<SeeCalls>,
+    Path(call): Path<String>,
+) -> Result<Json<Call>, ApiError> {
+    let id = parse_call_id(&call).ok_or(ApiError::NoSuchCall)?;
+    let view = shared.core.look().await?;
+    let found = view.calls.iter().find(|c| c.call == id).ok_or(ApiError::NoSuchCall)?;
+    // Whose call it is not need not know that it exists.
+    if who.scope() == Scope::Own && !is_at_seat_of(&who.session, found, &view) {
+        return Err(ApiError::NoSuchCall);
     }
-    let cursor = |text: String| text.parse::<Cursor>().map_err(|e| ApiError::BadQuery(format!("before: {e}")));
-    Ok(Filter {
-        line: question.line,
-        fate: question.fate,
-        seat: question.seat,
-        since: question.since.map(Wall),
-        until: question.until.map(Wall),
-        before: question.before.map(cursor).transpose()?,
-        ..Filter::default()
-    })
-}
-
-fn live_call(call: &CallView, trunks: &[TrunkView]) -> LiveCall {
-    let from = match call.origin {
-        Origin::Trunk(id) => trunks.iter().find(|t| t.id == id).map(|t| t.trunk.clone()).unwrap_or_default(),
-        Origin::Seat(seat) => seat.0.to_string(),
-    };
-    LiveCall {
-        call: call.call.to_string(),
-        from,
-        line: call.called.to_string(),
-        calling_number: call.calling.number.as_ref().map(PhoneNumber::as_str).map(str::to_owned),
-        calling_display: call.calling.display.clone(),
-        calling_private: call.calling.private,
-        arrived_at: call.arrived.0,
-        queue: call.queue.clone(),
-        place: call.place,
-        in_place_ms: call.in_place_ms,
-        waited_ms: call.waited_ms,
-        seat: call.seat.map(|s| s.0),
-        held: call.held,
-    }
-}
-
-async fn one(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Json<Timeline>, ApiError> {
-    let call = parse_call_id(&id).ok_or(ApiError::NoSuchCall)?;
-    shared.store.call(call).await?.map(Json).ok_or(ApiError::NoSuchCall)
+    note(&shared, &who.session, Action::CallsListed, &id.to_string(), json!({"count": 1})).await?;
+    Ok(Json(Call::of(found, &view.trunks)))
 }

@@ -10,28 +10,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::error::ApiError;
-use crate::center::{PresenceCommand, Reply, View};
-use crate::types::SeatId;
+use crate::center::{Input, Reply, View};
+use crate::types::ReplyId;
 
 /// Requests that may wait for the loop's next turn; beyond them the API says 503.
 pub const CORE_CAPACITY: usize = 64;
 /// How long a request waits for the core, which answers within microseconds unless something is badly wrong.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// A request to the core. The node allots the reply id, feeds the input, and sends the reply into the slot.
-#[derive(Debug)]
+/// A request to the core. The node allots the reply's id, feeds the input, and sends the reply into the slot.
 pub enum CoreRequest {
-    /// An agent chooses a presence: `Input::Presence`.
-    Presence {
-        /// Which seat.
-        seat: SeatId,
-        /// What.
-        command: PresenceCommand,
-        /// Where the reply goes.
-        reply: oneshot::Sender<Reply>,
-    },
-    /// A picture of everything: `Input::Look`.
-    Look {
+    /// Anything that the center answers.
+    Ask {
+        /// Makes the input, once the node has allotted the reply's id.
+        input: Box<dyn FnOnce(ReplyId) -> Input + Send>,
         /// Where the reply goes.
         reply: oneshot::Sender<Reply>,
     },
@@ -43,7 +35,7 @@ pub enum CoreRequest {
 }
 
 /// How many INVITEs came and what became of them before admission: received = admitted + the sum of the refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Counters {
     /// New INVITEs received, retransmissions not counted.
     pub received: u64,
@@ -54,7 +46,7 @@ pub struct Counters {
 }
 
 /// INVITEs refused before admission for one reason on one trunk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Refused {
     /// Name of the trunk; nothing for an unknown source.
     pub trunk: Option<String>,
@@ -71,6 +63,15 @@ pub struct CoreHandle {
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
+impl fmt::Debug for CoreRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ask { .. } => "Ask",
+            Self::Counters { .. } => "Counters",
+        })
+    }
+}
+
 impl fmt::Debug for CoreHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CoreHandle")
@@ -84,9 +85,9 @@ impl CoreHandle {
         (Self { sender, wake }, receiver)
     }
 
-    /// Carries an agent's choice to the core.
-    pub(super) async fn presence(&self, seat: SeatId, command: PresenceCommand) -> Result<(), ApiError> {
-        match self.ask(|reply| CoreRequest::Presence { seat, command, reply }).await? {
+    /// Carries a command to the core.
+    pub(super) async fn command(&self, input: impl FnOnce(ReplyId) -> Input + Send + 'static) -> Result<(), ApiError> {
+        match self.ask(|reply| CoreRequest::Ask { input: Box::new(input), reply }).await? {
             Reply::Done => Ok(()),
             Reply::Refused(refusal) => Err(ApiError::Refused(refusal)),
             Reply::Seen(_) => Err(ApiError::CoreSilent),
@@ -95,7 +96,8 @@ impl CoreHandle {
 
     /// A picture of all seats, queues and calls.
     pub(super) async fn look(&self) -> Result<Box<View>, ApiError> {
-        match self.ask(|reply| CoreRequest::Look { reply }).await? {
+        let input = |reply| Input::Look { reply };
+        match self.ask(|reply| CoreRequest::Ask { input: Box::new(input), reply }).await? {
             Reply::Seen(view) => Ok(view),
             Reply::Refused(refusal) => Err(ApiError::Refused(refusal)),
             Reply::Done => Err(ApiError::CoreSilent),

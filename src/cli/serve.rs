@@ -137,7 +137,11 @@ fn greet(config: &Config, plan: &Plan, running: &Running, password: Option<&str>
     }
     println!("  records      yihao calls           ({})", config.folders.var.display());
     println!("  recordings   yihao recording export CALL --to call.wav   ({})", config.folders.recordings.display());
-    println!("  HTTP         http://{}   token in {}", running.http, running.token_file.display());
+    let scheme = if config.http.tls { "https" } else { "http" };
+    println!("  HTTP         {scheme}://{}/api/docs/   local token in {}", running.http, running.token_file.display());
+    if let Some(first) = &running.first_password {
+        println!("               sign in as {} with {}, shown this once; change it first", first.login, first.password);
+    }
 }
 
 /// SIGHUP: certificates, plan, secrets and prompts are read again. What has mistakes stays as it is, and they are told.

@@ -13,7 +13,7 @@ pub struct Overrides {
     /// UDP and TCP take the port (5060), TLS the next one. Port 0 takes any free ones.
     #[arg(long, value_name = "ADDRESS", env = "YIHAO_LISTEN")]
     pub listen: Option<Listen>,
-    /// Where HTTP listens: loopback only.
+    /// Where HTTP listens; beyond loopback with tls or behind_proxy of the configuration only.
     #[arg(long, value_name = "ADDRESS:PORT", env = "YIHAO_HTTP")]
     pub http: Option<SocketAddr>,
     /// The dial plan.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, DiskFull, Hep, Listen, Network, Overrides, Tls, TlsIdentity, outside, prompts_beside};
+use super::{Config, DiskFull, Hep, Http, Listen, Network, Overrides, Tls, TlsIdentity, outside, prompts_beside};
 use crate::dialplan::report::{Report, Source};
 use crate::dialplan::table::{At, Reader, Table};
 use crate::sip::auth::Algorithm;
@@ -66,10 +66,10 @@ fn put_over(config: &mut Config, overrides: &Overrides) -> Report {
         config.folders.prompts.clone_from(prompts);
     }
     if let Some(http) = overrides.http {
-        if let Err((message, hint)) = loopback_only(http) {
+        config.http.listen = http;
+        if let Err((message, hint)) = covered(&config.http) {
             report.merge(Report::of_file("--http", message, hint));
         }
-        config.http.listen = http;
     }
     if let Some(listen) = overrides.listen {
         report.merge(listen_on(config, listen));
@@ -92,12 +92,13 @@ fn listen_on(config: &mut Config, listen: Listen) -> Report {
     Report::default()
 }
 
-fn loopback_only(listen: SocketAddr) -> Result<(), (String, &'static str)> {
-    if listen.ip().is_loopback() {
+/// Passwords and numbers cross no network in clear.
+fn covered(http: &Http) -> Result<(), (String, &'static str)> {
+    if http.listen.ip().is_loopback() || http.tls || http.behind_proxy {
         return Ok(());
     }
-    let message = format!("HTTP on {listen} would be open to the network, and there are no accounts yet");
-    Err((message, "use 127.0.0.1:8080 and reach it through ssh -L 8080:127.0.0.1:8080"))
+    let message = format!("HTTP on {} would carry passwords in clear", http.listen);
+    Err((message, "set tls = true in [http], or behind_proxy = true when a proxy of yours speaks TLS for it"))
 }
 
 /// A configuration file being read.
@@ -189,11 +190,15 @@ impl<'r, 'a> Reading<'r, 'a> {
 
     fn read_http(&self, root: &Table<'r, 'a>, config: &mut Config) {
         let Some(table) = root.table("http") else { return };
+        let http = &mut config.http;
+        http.tls = table.flag("tls").unwrap_or(http.tls);
+        http.behind_proxy = table.flag("behind_proxy").unwrap_or(http.behind_proxy);
+        http.requests_per_s = table.number_or("requests_per_s", 1..=100_000, http.requests_per_s);
         if let Some(listen) = table.parsed("listen", "address and port: \"127.0.0.1:8080\"", socket) {
-            if let Err((message, hint)) = loopback_only(listen.value) {
+            http.listen = listen.value;
+            if let Err((message, hint)) = covered(http) {
                 self.reader.error(listen.span, &listen.key, message, Some(hint.to_owned()));
             }
-            config.http.listen = listen.value;
         }
         table.finish();
     }

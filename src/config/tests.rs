@@ -95,7 +95,7 @@ dscp_media = 34
 fn each_mistake_is_shown_where_it_stands() {
     let network = "[[network]]\nname = \"a\"\n";
     let cases = [
-        ("[http]\nlisten = \"0.0.0.0:8080\"", (2, 10), "there are no accounts yet"),
+        ("[http]\nlisten = \"0.0.0.0:8080\"", (2, 10), "passwords in clear"),
         ("[http]\nlisten = \"8080\"", (2, 10), "no address with a port"),
         ("[recording]\ndisk_full = \"stop\"", (2, 13), "continue"),
         ("[hep]\nagent = 2", (1, 1), "collector"),
@@ -193,7 +193,7 @@ fn overrides_that_cannot_be_are_refused() {
     assert!(every.0.is_none() && every.1.errors[0].message.contains("every address"), "{}", every.1);
     let http = "192.0.2.10:8080".parse().ok();
     let open = load(None, &Overrides { http, ..Overrides::default() });
-    assert!(open.0.is_none() && open.1.errors[0].message.contains("no accounts yet"), "{}", open.1);
+    assert!(open.0.is_none() && open.1.errors[0].message.contains("passwords in clear"), "{}", open.1);
     let absent = load(Some(Path::new("/nonexistent/yihao.toml")), &Overrides::default());
     assert!(absent.0.is_none() && absent.1.errors[0].message.contains("there is no such file"), "{}", absent.1);
 }

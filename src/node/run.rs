@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::api::core::CoreRequest;
 use crate::center::{self, Reply};
+use crate::dialplan::Plan;
 use crate::exchange::{Exchange, Input, Output};
 use crate::media::engine::{self, Engine};
 use crate::sip::endpoint;
@@ -70,6 +71,8 @@ pub(super) struct Control {
     pub(super) watchers: Vec<Watcher>,
     pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) trunk_names: BTreeMap<TrunkId, String>,
+    /// The plan that the interface shows.
+    pub(super) plan_now: watch::Sender<Arc<Plan>>,
     pub(super) disk: super::start::DiskWatch,
     pub(super) replies: BTreeMap<ReplyId, oneshot::Sender<Reply>>,
     pub(super) next_reply: u64,
@@ -202,10 +205,7 @@ impl Control {
 
     fn on_request(&mut self, request: CoreRequest) {
         let (input, slot) = match request {
-            CoreRequest::Presence { seat, command, reply } => {
-                (center::Input::Presence { seat, command, reply: Some(self.reply_id()) }, reply)
-            }
-            CoreRequest::Look { reply } => (center::Input::Look { reply: self.reply_id() }, reply),
+            CoreRequest::Ask { input, reply } => (input(self.reply_id()), reply),
             CoreRequest::Counters { reply } => {
                 // An asker that has gone away needs no answer.
                 let _gone = reply.send(metrics::counters(&self.exchange, &self.trunk_names, self.admitted));
@@ -259,6 +259,7 @@ impl Control {
             log.outcome(&self.out[before..]);
         }
         let plan = self.exchange.endpoint().plan();
+        self.plan_now.send_replace(Arc::new(plan.clone()));
         self.trunk_names.extend(plan.trunks.iter().map(|trunk| (trunk.id, trunk.name.clone())));
         tracing::info!(lines = plan.lines.len(), seats = plan.seats.len(), "plan and secrets were read again");
     }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -39,6 +38,7 @@ use super::Running;
 use super::captures::Captures;
 use super::clock::{self, Clock};
 use super::input_log::{Header, InputLog, Limits, Mask, PlanText, SeatProof};
+use super::offices::{Http, Needs, Offices};
 use super::run::{Control, Socket, WAKE};
 
 /// Signals and watchers that may wait for the next turn of the loop.
@@ -47,7 +47,7 @@ const SIGNALS: usize = 16;
 const LOOKUPS: usize = 256;
 
 /// Number of this node, until there are several.
-const NODE: u8 = 0;
+pub(super) const NODE: u8 = 0;
 
 /// A function that wakes the control thread.
 pub(super) type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -97,11 +97,8 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
             .context("a datagram socket cannot be watched")?;
     }
 
-    let token = api::Token::new(rand::random());
-    let token_file = config.folders.var.join("token");
-    token.save(&token_file).with_context(|| format!("{} cannot be written", token_file.display()))?;
-    let http = api::bind(&api::Config { listen: config.http.listen, ..api::Config::default() })?;
-    let http_at = http.local_addr().context("the HTTP listener has no address")?;
+    let http = Http::bind(config, certificate.as_ref())?;
+    let http_at = http.address;
 
     let header = header(config, &plan, secrets, &listeners, &ports, ids)?;
     let inputs = open_input_log(config, &header, secrets, epoch_s)?;
@@ -111,7 +108,17 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
     let (watchers, watchers_in) = sync_channel(SIGNALS);
     let (lookups, resolved) = sync_channel(LOOKUPS);
     let (core, requests) = api::core::CoreHandle::new(Arc::clone(&wake));
-    let offices = Offices::open(&runtime, config, core, store, token, metrics, http);
+    let (plan_now, plan_seen) = watch::channel(Arc::clone(&plan));
+    let (offices, events) = Offices::open(Needs {
+        runtime: &runtime,
+        config,
+        plan: plan_seen,
+        core,
+        store,
+        metrics,
+        http,
+        listeners: &listeners,
+    });
     let control = Control {
         poll,
         clock,
@@ -129,8 +136,9 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         resolver: Resolve::new(&runtime, lookups, Arc::clone(&wake)),
         signals: signals_in,
         watchers_in,
-        watchers: Vec::new(),
+        watchers: vec![events],
         certificate,
+        plan_now,
         trunk_names: plan.trunks.iter().map(|t| (t.id, t.name.clone())).collect(),
         disk: DiskWatch::new(config),
         replies: BTreeMap::new(),
@@ -143,6 +151,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         ending: None,
         audit_due: Now::default(),
     };
+    let first_password = offices.first_password.clone();
     let thread = std::thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
@@ -151,14 +160,23 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         })
         .context("no threads can be started")?;
     let listeners = listeners.into_iter().map(|l| (l.transport, l.address)).collect();
-    Ok(Running { listeners, http: http_at, token_file, signals, wake, control: thread, watchers })
+    Ok(Running {
+        listeners,
+        http: http_at,
+        token_file: config.folders.token(),
+        first_password,
+        signals,
+        wake,
+        control: thread,
+        watchers,
+    })
 }
 
 /// A listener as bound.
-struct Bound {
-    network: usize,
-    transport: Transport,
-    address: SocketAddr,
+pub(super) struct Bound {
+    pub(super) network: usize,
+    pub(super) transport: Transport,
+    pub(super) address: SocketAddr,
 }
 
 /// Makes a folder that only the exchange's user can look into: it holds numbers, voices and keys.
@@ -209,7 +227,7 @@ fn listen(config: &Config, runtime: &Runtime, wake: &Wake) -> Result<Listening> 
         ..stream::Settings::default()
     };
     let (streams, inbox) = Streams::start(runtime.handle(), settings, Arc::clone(wake));
-    let wants_tls = config.networks.iter().any(|n| !n.tls.is_empty());
+    let wants_tls = config.http.tls || config.networks.iter().any(|n| !n.tls.is_empty());
     let certificate = if wants_tls { Some(Arc::new(load_certificate(config)?)) } else { None };
     let (mut sockets, mut bound) = (Vec::new(), Vec::new());
     for (index, network) in config.networks.iter().enumerate() {
@@ -354,63 +372,8 @@ fn most_transactions(calls_per_s: u32) -> usize {
     endpoint::Config::default().max_transactions.max(calls_per_s as usize * 128)
 }
 
-/// The parts that run beside the control thread on the tokio runtime: the tailer of the ledger, the keeper of the records and
-/// the HTTP interface.
-struct Offices {
-    stop: watch::Sender<bool>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-    store: Store,
-    /// What `/readyz` says.
-    ready: Arc<AtomicBool>,
-}
-
-impl Offices {
-    fn open(
-        runtime: &Runtime,
-        config: &Config,
-        core: api::core::CoreHandle,
-        store: Store,
-        token: api::Token,
-        metrics: api::Metrics,
-        http: std::net::TcpListener,
-    ) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        let keep = store::Keep::of(config.ledger.keep_days, most_segments(config));
-        let tailer = store::Tailer::new(store.clone(), config.folders.ledger(), NODE, keep);
-        let tail = runtime.spawn(tailer.run(stopped.clone()));
-        let holder = format!("node {NODE}, process {}", std::process::id());
-        let recordings = config.folders.recordings.clone();
-        let keeper = store::Keeper::new(store.clone(), recordings, config.retention, holder);
-        let keep = runtime.spawn(keeper.run(stopped.clone()));
-        let api_config = api::Config { listen: config.http.listen, ..api::Config::default() };
-        let shared = api::Shared::new(api_config, core, store.clone(), token, metrics);
-        let ready = shared.ready();
-        ready.store(true, Ordering::Release);
-        let serve = runtime.spawn(async move {
-            if let Err(error) = api::serve(http, shared, stopped).await {
-                tracing::error!(%error, "the HTTP interface has ended");
-            }
-        });
-        Self { stop, tasks: vec![tail, keep, serve], store, ready }
-    }
-
-    /// Lets all finish: the database follows the ledger to its end.
-    fn close(self, runtime: &Runtime) {
-        // Nobody listens any more only when all have ended already.
-        let _ended = self.stop.send(true);
-        runtime.block_on(async {
-            for task in self.tasks {
-                if tokio::time::timeout(Duration::from_secs(6), task).await.is_err() {
-                    tracing::warn!("a task did not end in time");
-                }
-            }
-            self.store.close().await;
-        });
-    }
-}
-
 /// How many segments the ledger may take.
-fn most_segments(config: &Config) -> usize {
+pub(super) fn most_segments(config: &Config) -> usize {
     let bytes = u64::from(config.ledger.max_mb) << 20;
     usize::try_from(bytes / store::ledger::SEGMENT_BYTES).unwrap_or(usize::MAX)
 }

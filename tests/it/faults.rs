@@ -83,10 +83,13 @@ fn broken_certificate_is_named() {
 }
 
 #[test]
-fn http_stays_on_loopback() {
+fn passwords_cross_no_network_in_clear() {
     let folder = folder();
     let var = path(folder.path(), "var");
-    refuses(&["--var", &var, "--listen", "127.0.0.1:0", "--http", "0.0.0.0:0"], &["0.0.0.0", "127.0.0.1"]);
+    refuses(
+        &["--var", &var, "--listen", "127.0.0.1:0", "--http", "0.0.0.0:0"],
+        &["0.0.0.0", "tls = true", "behind_proxy"],
+    );
 }
 
 #[test]

@@ -146,7 +146,8 @@ impl Certificate {
         self.read(|c| c.facts.names.clone())
     }
 
-    pub(super) fn server(&self) -> Arc<ServerConfig> {
+    /// How a server of ours answers a TLS handshake that begins now.
+    pub fn server(&self) -> Arc<ServerConfig> {
         self.read(|c| Arc::clone(&c.server))
     }
 

@@ -91,10 +91,9 @@ impl Site {
 
     fn make_ready(&self, seats: u32) -> Result<()> {
         for seat in FIRST_SEAT..FIRST_SEAT + seats {
-            for choice in ["sign-in", "ready"] {
-                let path = format!("/api/v1/seats/{seat}/{choice}");
-                let (status, body) = http::request(self.http(), "POST", &path, &self.token)?;
-                ensure!(status == 204, "{path}: {status} {body}");
+            for choice in ["sign_in", "ready"] {
+                let (status, body) = http::choose(self.http(), &self.token, seat, choice)?;
+                ensure!(status == 204, "seat {seat} {choice}: {status} {body}");
             }
         }
         Ok(())
@@ -174,7 +173,7 @@ fn config(street: &Street, setting: Setting) -> String {
     let ip = street.at(1);
     format!(
         "plan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n[folders]\nvar = \"var\"\nprompts = \"prompts\"\n\
-         [http]\nlisten = \"{ip}:8080\"\n[recording]\non = {}\nmin_free_mb = 10\n\
+         [http]\nlisten = \"{ip}:8080\"\nrequests_per_s = 100000\n[recording]\non = {}\nmin_free_mb = 10\n\
          [limits]\ncalls = 20000\ncalls_per_s = 4000\nconnections_per_address = 4000\n\
          [[network]]\nname = \"main\"\nudp = [\"{ip}:5060\"]\ntcp = [\"{ip}:5060\"]\ntls = [\"{ip}:5061\"]\n\
          rtp = \"14000-29999\"\n",

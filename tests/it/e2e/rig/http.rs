@@ -4,13 +4,25 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Status and body.
+/// Status and body of an answer to a request without a body.
 pub(crate) fn request(server: SocketAddr, method: &str, path: &str, token: &str) -> io::Result<(u16, String)> {
+    send(server, method, path, token, "")
+}
+
+/// Chooses the presence of a seat; the status.
+pub(crate) fn choose(server: SocketAddr, token: &str, seat: u32, choice: &str) -> io::Result<(u16, String)> {
+    let body = format!("{{\"choice\":\"{choice}\"}}");
+    send(server, "POST", &format!("/api/v1/seats/{seat}/presence"), token, &body)
+}
+
+fn send(server: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&server, Duration::from_secs(2))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {server}\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {server}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     )?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;

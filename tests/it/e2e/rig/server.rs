@@ -37,8 +37,13 @@ impl Server {
             let (status, _) = http::request(self.site.http(), "GET", "/readyz", "").ok()?;
             (status == 200).then_some(())
         });
-        let token = std::fs::read_to_string(self.site.file("var/token")).expect("the start-up token");
+        let token = std::fs::read_to_string(self.site.file("var/token")).expect("the token of the local session");
         self.token = token.trim().to_owned();
+    }
+
+    /// The token of the local session.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// `kill -9`.
@@ -94,16 +99,14 @@ impl Server {
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    fn post(&self, path: &str) -> u16 {
-        http::request(self.site.http(), "POST", path, &self.token).unwrap().0
+    fn choose(&self, seat: u32, choice: &str) -> u16 {
+        http::choose(self.site.http(), &self.token, seat, choice).unwrap().0
     }
 
     /// Signs a seat in and makes it ready, as soon as its phone can be reached.
     pub(crate) fn make_ready(&self, seat: u32) {
-        assert_eq!(self.post(&format!("/api/v1/seats/{seat}/sign-in")), 204);
-        until(&format!("seat {seat} to become ready"), s(10), || {
-            (self.post(&format!("/api/v1/seats/{seat}/ready")) == 204).then_some(())
-        });
+        assert_eq!(self.choose(seat, "sign_in"), 204);
+        until(&format!("seat {seat} to become ready"), s(10), || (self.choose(seat, "ready") == 204).then_some(()));
     }
 
     /// What a seat is doing now.
@@ -117,8 +120,7 @@ impl Server {
     /// Waits until so many calls live and are in a place that satisfies the test.
     pub(crate) fn wait_live(&self, what: &str, mut is: impl FnMut(&[Value]) -> bool) -> Vec<Value> {
         until(what, s(15), || {
-            let calls = self.get("/api/v1/calls?limit=1");
-            let live = calls["live"].as_array()?.clone();
+            let live = self.get("/api/v1/calls")["calls"].as_array()?.clone();
             is(&live).then_some(live)
         })
     }

@@ -173,7 +173,7 @@ impl Site {
         let mut text = format!(
             "realm = {REALM:?}\ndigest = {:?}\nplan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n\
              [folders]\nvar = \"var\"\nprompts = {:?}\n\
-             [http]\nlisten = \"{}\"\n[recording]\nmin_free_mb = {}\ndisk_full = {:?}\n[timers]\n{}\n\
+             [http]\nlisten = \"{}\"\nrequests_per_s = 100000\n[recording]\nmin_free_mb = {}\ndisk_full = {:?}\n[timers]\n{}\n\
              [media]\n{}\n[input_log]\non = {}\n{}\n",
             self.digest,
             prompts,

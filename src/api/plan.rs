@@ -1,0 +1,150 @@
+//! `/api/v1/lines`, `/trunks`, `/settings`: what the plan and the configuration say. Read-only: the files rule.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::clock;
+use super::error::{ApiError, ErrorBody};
+use super::rights::{May, SeePlan};
+use crate::dialplan::{Phase, Service};
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(lines)).routes(routes!(trunks)).routes(routes!(settings))
+}
+
+/// All lines.
+#[derive(Serialize, ToSchema)]
+struct Lines {
+    /// In the order of their numbers.
+    lines: Vec<Line>,
+}
+
+/// A number that citizens dial.
+#[derive(Serialize, ToSchema)]
+struct Line {
+    /// The number.
+    #[schema(example = "12315")]
+    line: String,
+    /// Its name.
+    #[schema(example = "市场监管投诉举报热线")]
+    name: String,
+    /// The responsible unit.
+    unit: String,
+    /// Merge mode as it is named, today; nothing before its first phase.
+    #[schema(example = "双号并行")]
+    mode: Option<String>,
+    /// The queue that it rings today; nothing when it is not served.
+    #[schema(example = "general")]
+    queue: Option<String>,
+    /// All phases, in order.
+    phases: Vec<PhaseOf>,
+}
+
+/// What a line does from a date on.
+#[derive(Serialize, ToSchema)]
+struct PhaseOf {
+    /// Milliseconds since 1970.
+    from: i64,
+    /// Merge mode as it is named.
+    mode: String,
+}
+
+/// All trunks.
+#[derive(Serialize, ToSchema)]
+struct Trunks {
+    /// In the order of the plan.
+    trunks: Vec<Trunk>,
+}
+
+/// A way to a carrier.
+#[derive(Serialize, ToSchema)]
+struct Trunk {
+    /// Its name.
+    #[schema(example = "telecom")]
+    trunk: String,
+    /// The network that it uses.
+    network: String,
+    /// Whether it answers; nothing until it was asked or tried.
+    up: Option<bool>,
+    /// Most calls at a time.
+    max_calls: Option<u32>,
+    /// Most new calls a second.
+    max_calls_per_s: Option<u32>,
+    /// Its failover group.
+    group: Option<String>,
+}
+
+/// What runs here. No secret is in it.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct Settings {
+    /// Version of the program.
+    pub version: String,
+    /// Name of the deployment.
+    pub deployment: String,
+    /// Time zone of dates and hours.
+    pub zone: String,
+    /// Realm of the telephones' digest.
+    pub realm: String,
+    /// Where SIP is heard.
+    pub listeners: Vec<String>,
+    /// Whether calls are recorded.
+    pub recording: bool,
+    /// Most calls at a time over all trunks.
+    pub max_calls: u32,
+    /// Most new calls a second over all trunks.
+    pub max_calls_per_s: u32,
+}
+
+/// All lines of the plan.
+#[utoipa::path(get, path = "/lines", tag = "plan",
+    responses((status = 200, body = Lines), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn lines(State(shared): State<Shared>, _: May<SeePlan>) -> Json<Lines> {
+    let (now, plan) = (clock::wall_ms(), Arc::clone(&shared.plan.borrow()));
+    let line = |line: &crate::dialplan::Line| {
+        let current: Option<&Phase> = line.phases.iter().rev().find(|phase| phase.from.0 <= now);
+        let queue = current.and_then(|phase| match &phase.service {
+            Service::Queue(service) => plan.queues.get(usize::from(service.queue.0)),
+            Service::NotServed => None,
+        });
+        Line {
+            line: line.number.to_string(),
+            name: line.name.clone(),
+            unit: line.unit.clone(),
+            mode: current.map(|phase| phase.mode.clone()),
+            queue: queue.map(|q| q.name.clone()),
+            phases: line.phases.iter().map(|p| PhaseOf { from: p.from.0, mode: p.mode.clone() }).collect(),
+        }
+    };
+    Json(Lines { lines: plan.lines.values().map(line).collect() })
+}
+
+/// All trunks of the plan and whether they answer.
+#[utoipa::path(get, path = "/trunks", tag = "plan",
+    responses((status = 200, body = Trunks), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn trunks(State(shared): State<Shared>, _: May<SeePlan>) -> Result<Json<Trunks>, ApiError> {
+    let view = shared.core.look().await?;
+    let plan = Arc::clone(&shared.plan.borrow());
+    let trunk = |trunk: &crate::dialplan::Trunk| Trunk {
+        trunk: trunk.name.clone(),
+        network: trunk.network.clone(),
+        up: view.trunks.iter().find(|t| t.trunk == trunk.name).and_then(|t| t.up),
+        max_calls: trunk.max_calls,
+        max_calls_per_s: trunk.max_calls_per_s,
+        group: trunk.group.as_ref().map(|g| g.name.clone()),
+    };
+    Ok(Json(Trunks { trunks: plan.trunks.iter().map(trunk).collect() }))
+}
+
+/// What runs here, as configured.
+#[utoipa::path(get, path = "/settings", tag = "plan",
+    responses((status = 200, body = Settings), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn settings(State(shared): State<Shared>, _: May<SeePlan>) -> Json<Settings> {
+    Json((*shared.settings).clone())
+}
