@@ -2,12 +2,17 @@
 
 #![expect(clippy::print_stderr, reason = "a command that fails says why on standard error")]
 
+pub mod audit;
 pub mod call;
 pub mod calls;
 pub mod check;
+pub mod client;
+pub mod queues;
 pub mod recording;
 pub mod replay;
+pub mod seats;
 pub mod serve;
+pub mod user;
 
 use std::process::ExitCode;
 
@@ -29,6 +34,10 @@ enum Command {
     Calls(calls::Args),
     Recording(recording::Args),
     Replay(replay::Args),
+    User(user::Args),
+    Seats(seats::Args),
+    Queues(queues::Args),
+    Audit(audit::Args),
 }
 
 /// Parses the arguments of the process and runs the command.
@@ -40,6 +49,10 @@ pub fn main() -> ExitCode {
         Command::Calls(args) => Ok(calls::run(&args)),
         Command::Recording(args) => Ok(recording::run(&args)),
         Command::Replay(args) => replay::run(&args),
+        Command::User(args) => Ok(user::run(&args)),
+        Command::Seats(args) => Ok(seats::run(&args)),
+        Command::Queues(args) => Ok(queues::run(&args)),
+        Command::Audit(args) => Ok(audit::run(&args)),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
