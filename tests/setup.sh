@@ -41,12 +41,15 @@ fi
 command -v cc >/dev/null || exit 1
 
 if [ "$kind" = test ]; then
-	# pjsua2 lives in an environment of its own beside the build, for tests only.
-	venv="${CARGO_TARGET_DIR:-$here/target}/tools/pjsua2"
-	if ! "$venv/bin/python" -c 'import pjsua2' 2>/dev/null; then
+	# Tools of Python live in environments of their own beside the build, for tests only.
+	python_tool() { # module, package
+		local venv="${CARGO_TARGET_DIR:-$here/target}/tools/$1"
+		"$venv/bin/python" -c "import $1" 2>/dev/null && return
 		mkdir -p "$(dirname "$venv")"
-		{ python3 -m venv "$venv" && timeout 300 "$venv/bin/pip" install -q --disable-pip-version-check pjsua2-python==2.15.1.post1; } >/dev/null 2>&1 ||
-			echo "Could not install pjsua2-python; its tests are skipped." >&2
-	fi
+		{ python3 -m venv "$venv" && timeout 300 "$venv/bin/pip" install -q --disable-pip-version-check "$2"; } >/dev/null 2>&1 ||
+			echo "Could not install $2; its tests are skipped." >&2
+	}
+	python_tool pjsua2 pjsua2-python==2.15.1.post1
+	python_tool schemathesis schemathesis==4.32.5
 fi
 exit 0

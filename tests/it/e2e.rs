@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "these tests live in real time")]
 
 mod answered;
+mod api;
 mod books;
 mod crash;
 mod in_call;

@@ -14,6 +14,8 @@ pub(crate) enum Tool {
     Pjsua,
     /// baresip: a second opinion on both.
     Baresip,
+    /// schemathesis: requests made of the interface's own document.
+    Schemathesis,
     /// IPv6 on the loopback interface.
     Ipv6,
 }
@@ -24,6 +26,7 @@ impl Tool {
             Self::Sipp => runs(Command::new("sipp").arg("-v")),
             Self::Pjsua => runs(Command::new(pjsua_python()).args(["-c", "import pjsua2"])),
             Self::Baresip => runs(Command::new("baresip").arg("-h")),
+            Self::Schemathesis => runs(Command::new(schemathesis()).arg("--version")),
             Self::Ipv6 => std::net::UdpSocket::bind("[::1]:0").is_ok(),
         }
     }
@@ -53,7 +56,17 @@ fn runs(command: &mut Command) -> bool {
 
 /// Python with pjsua2, as `tests/setup.sh` makes it.
 pub(crate) fn pjsua_python() -> PathBuf {
+    tools().join("pjsua2/bin/python")
+}
+
+/// schemathesis, as `tests/setup.sh` makes it.
+pub(crate) fn schemathesis() -> PathBuf {
+    tools().join("schemathesis/bin/schemathesis")
+}
+
+/// Where `tests/setup.sh` puts tools of Python.
+fn tools() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
-    target.join("tools/pjsua2/bin/python")
+    target.join("tools")
 }
