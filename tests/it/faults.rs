@@ -140,7 +140,7 @@ impl Served {
         let mut find = |mark: &str| {
             let line = lines.by_ref().map(Result::unwrap).find(|l| l.contains(mark)).unwrap();
             let after = line.split(mark).nth(1).unwrap();
-            after.split([' ', ',']).next().unwrap().parse::<SocketAddr>().unwrap()
+            after.split([' ', ',', '/']).next().unwrap().parse::<SocketAddr>().unwrap()
         };
         let address = find("UDP ");
         let http = find("http://");
