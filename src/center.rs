@@ -189,7 +189,14 @@ impl Center {
             Input::Audit => self.audit(out),
             Input::Look { reply } => self.on_look(reply, out),
             Input::Plan { plan } => self.on_plan(plan, out),
-            Input::Drain => self.draining = true,
+            Input::Drain { reply, .. } => {
+                self.draining = true;
+                out.reply(reply, Ok(()));
+            }
+            Input::Resume { reply } => {
+                self.draining = false;
+                out.reply(reply, Ok(()));
+            }
             Input::Tick => self.on_tick(out),
         }
         self.match_waiting(out);

@@ -320,6 +320,8 @@ pub struct Seat {
     pub skills: Vec<(String, Level)>,
     /// Fixed contact (SIP URI) for phones that do not register.
     pub contact: Option<String>,
+    /// Whether its phone is asked to answer by itself: a headset is on.
+    pub auto_answer: bool,
 }
 
 /// A trunk of the plan: how it is recognised and how it is spoken to. Secrets are not here.

@@ -90,7 +90,7 @@ impl CoreHandle {
         match self.ask(|reply| CoreRequest::Ask { input: Box::new(input), reply }).await? {
             Reply::Done => Ok(()),
             Reply::Refused(refusal) => Err(ApiError::Refused(refusal)),
-            Reply::Seen(_) => Err(ApiError::CoreSilent),
+            Reply::Seen(_) | Reply::Dialled(_) => Err(ApiError::CoreSilent),
         }
     }
 
@@ -100,7 +100,7 @@ impl CoreHandle {
         match self.ask(|reply| CoreRequest::Ask { input: Box::new(input), reply }).await? {
             Reply::Seen(view) => Ok(view),
             Reply::Refused(refusal) => Err(ApiError::Refused(refusal)),
-            Reply::Done => Err(ApiError::CoreSilent),
+            Reply::Done | Reply::Dialled(_) => Err(ApiError::CoreSilent),
         }
     }
 

@@ -240,6 +240,7 @@ fn refusal_in_chinese(refusal: Refusal) -> &'static str {
         Refusal::NoCall => "该坐席没有此通话",
         Refusal::SeatBusy => "该坐席正忙",
         Refusal::NoSuchNumber => "该号码无法拨打",
+        Refusal::OwnLine => "该号码是本平台的热线",
         Refusal::NoSuchLine => "拨号方案中没有该热线",
         Refusal::NoSuchSurge => "拨号方案中没有该应急方案",
         Refusal::NotAccepting => "目前不接受新的通话",

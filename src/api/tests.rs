@@ -157,6 +157,7 @@ fn plan() -> Plan {
         name: format!("Seat {id}"),
         skills: vec![("general".into(), Level::ORDINARY)],
         contact: None,
+        auto_answer: false,
     };
     let seats = [8001, 8002].into_iter().map(|id| (SeatId(id), seat(id))).collect();
     Plan { deployment: "mianyang".into(), queues: vec![queue], seats, ..Plan::default() }

@@ -4,7 +4,7 @@
 use super::live::Place;
 use super::{Center, Out, Refusal, TalkCommand};
 use crate::seat::Work;
-use crate::types::{CallEvent, CallId, Cause, Digit, Fate, LegId, SeatId};
+use crate::types::{CallEvent, CallId, Cause, Digit, Fate, LegCommand, LegId, SeatId};
 
 /// Most rows about keys and holds in one call. A person presses some dozens; a broken phone must not fill the ledger.
 const MOST_NOTES: u16 = 500;
@@ -53,15 +53,17 @@ impl Center {
                     self.take_back_one(call, offer, Cause::Declined, then, out);
                 }
             }
+            (Work::Ringing(lease), TalkCommand::Answer) => out.leg(lease.call, lease.leg, LegCommand::PickUp),
             (
                 Work::Idle
                 | Work::Offered(_)
                 | Work::Ringing(_)
+                | Work::Talking { .. }
                 | Work::OwnCall { .. }
                 | Work::Leaving { .. }
                 | Work::Resting { .. }
                 | Work::WrapUp(_),
-                TalkCommand::Hold | TalkCommand::Retrieve | TalkCommand::HangUp,
+                TalkCommand::Hold | TalkCommand::Retrieve | TalkCommand::HangUp | TalkCommand::Answer,
             ) => return Err(Refusal::NoCall),
         }
         Ok(())

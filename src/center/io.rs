@@ -1,6 +1,7 @@
 //! What the center is fed and what it wants done. Plain data: a log of inputs replays exactly.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +95,7 @@ pub enum Input {
         /// Who wants to know how it went.
         reply: Option<ReplyId>,
     },
-    /// A seat calls a citizen over a trunk, or another seat: its own phone is rung first.
+    /// A seat calls a citizen over a trunk, or another seat: its own phone is rung first. The reply names the call.
     DialOut {
         /// Which seat.
         seat: SeatId,
@@ -134,8 +135,19 @@ pub enum Input {
         #[serde(skip, default)]
         plan: Option<Arc<Plan>>,
     },
-    /// No new calls from now on (drain).
-    Drain,
+    /// No new calls from now on; those in progress may finish within a time, are told shortly before its end, and are
+    /// ended then. Emergency calls of seats are still placed. A drain that runs already ends at the earlier of both times.
+    Drain {
+        /// The time; `None`: the setting's.
+        within: Option<Duration>,
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
+    /// New calls are taken again: a drain is taken back.
+    Resume {
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
     /// A deadline passed.
     Tick,
 }
@@ -186,6 +198,8 @@ pub enum TalkCommand {
     Retrieve,
     /// The call ends; one that only rings at the seat is declined.
     HangUp,
+    /// The phone that rings is asked to answer. Whether it does is seen when it has.
+    Answer,
 }
 
 /// What the shell must do, in this order. Each names its call, but replies.
@@ -243,6 +257,8 @@ pub enum Reply {
     Refused(Refusal),
     /// What is going on.
     Seen(Box<super::View>),
+    /// The call that was placed.
+    Dialled(CallId),
 }
 
 /// What became of a seat.
@@ -320,6 +336,9 @@ pub enum Refusal {
     /// The plan has no such line.
     #[error("the plan has no such line")]
     NoSuchLine,
+    /// The number is a line of our own: a seat does not call the hotline.
+    #[error("the number is a line of this exchange")]
+    OwnLine,
     /// The plan has no such surge.
     #[error("the plan has no such surge")]
     NoSuchSurge,
@@ -349,6 +368,7 @@ impl Refusal {
             Refusal::SeatBusy => "seat_busy",
             Refusal::NoSuchNumber => "no_such_number",
             Refusal::NoSuchLine => "no_such_line",
+            Refusal::OwnLine => "own_line",
             Refusal::NoSuchSurge => "no_such_surge",
             Refusal::NotAccepting => "not_accepting",
             Refusal::NotServed => "not_served",

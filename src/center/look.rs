@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::live::{Live, Place};
 use super::{Center, Effect, Out, Reply};
 use crate::seat::{Presence, Seat, Work};
-use crate::types::{AgentId, CallId, Calling, LineNumber, Mono, Now, Origin, ReplyId, SeatId, Wall, Word};
+use crate::types::{AgentId, CallId, Calling, LineNumber, Mono, Now, Origin, PhoneNumber, ReplyId, SeatId, Wall, Word};
 
 /// Everything at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -126,8 +126,10 @@ pub struct CallView {
     pub call: CallId,
     /// Where from.
     pub origin: Origin,
-    /// The number dialled.
+    /// The number dialled; of a call that a seat placed to a citizen, the line in whose name it goes out.
     pub called: LineNumber,
+    /// Whom a seat calls.
+    pub to: Option<PhoneNumber>,
     /// Who calls.
     pub calling: Calling,
     /// When it arrived.
@@ -280,6 +282,7 @@ impl Center {
             call: id,
             origin: live.origin,
             called: live.called.clone(),
+            to: None,
             calling: live.calling.clone(),
             arrived: live.arrived_wall,
             queue: live.way.as_ref().map(|way| way.planned().name.clone()),

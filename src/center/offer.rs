@@ -45,6 +45,7 @@ impl Center {
             calling: live.calling.clone(),
             line: live.called.clone(),
             line_name: format!("{} {}", live.called, way.line_name),
+            auto_answer: false,
         };
         let mut offers = Vec::new();
         for seat in found.seats {
@@ -55,6 +56,7 @@ impl Center {
             let decision = Some(Box::new(why.clone()));
             out.row(id, CallEvent::Offered { offer, seat, leg, agent: known.agent_id(), decision });
             dial.target = Target::Seat(seat);
+            dial.auto_answer = self.plan.seats.get(&seat).is_some_and(|planned| planned.auto_answer);
             out.leg(id, leg, LegCommand::Dial(Box::new(dial.clone())));
             self.call_of.insert(leg, id);
             self.seat_of.insert(leg, seat);

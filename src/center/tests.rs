@@ -262,6 +262,7 @@ fn planned_seat(id: u32, skills: &[&str]) -> crate::dialplan::Seat {
         name: format!("seat {id}"),
         skills: skills.iter().map(|skill| ((*skill).to_owned(), Level::ORDINARY)).collect(),
         contact: None,
+        auto_answer: false,
     }
 }
 

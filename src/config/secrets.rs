@@ -290,7 +290,8 @@ mod tests {
     use crate::dialplan::Seat;
 
     fn plan() -> Plan {
-        let seat = |id| Seat { id: SeatId(id), name: String::new(), skills: Vec::new(), contact: None };
+        let seat =
+            |id| Seat { id: SeatId(id), name: String::new(), skills: Vec::new(), contact: None, auto_answer: false };
         Plan { seats: [(SeatId(8001), seat(8001)), (SeatId(8002), seat(8002))].into(), ..Plan::default() }
     }
 

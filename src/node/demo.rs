@@ -82,7 +82,8 @@ impl Demo {
         let skills = vec![(plan.queue(service.queue)?.skill.clone(), Level::ORDINARY)];
         let (user, password) = (demo.seat.0.to_string(), &demo.account.password);
         secrets.seats.insert(demo.seat, Credentials::from_password(&user, &config.realm, password));
-        plan.seats.insert(demo.seat, Seat { id: demo.seat, name: "演示坐席".to_owned(), skills, contact: None });
+        let seat = Seat { id: demo.seat, name: "演示坐席".to_owned(), skills, contact: None, auto_answer: false };
+        plan.seats.insert(demo.seat, seat);
         Some(demo)
     }
 
@@ -184,6 +185,7 @@ fn words(event: &CallEvent) -> Option<String> {
         | CallEvent::Announced { .. }
         | CallEvent::Overflowed { .. }
         | CallEvent::Wish { .. }
+        | CallEvent::Placed { .. }
         | CallEvent::Dialled { .. }
         | CallEvent::Result { .. }
         | CallEvent::Healed { .. }

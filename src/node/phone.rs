@@ -312,6 +312,7 @@ impl Desk {
             calling: Calling { number: PhoneNumber::parse(&self.config.number).ok(), ..Calling::default() },
             line,
             line_name: String::new(),
+            auto_answer: false,
         };
         self.command(leg, LegCommand::Dial(Box::new(dial)));
     }

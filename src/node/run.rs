@@ -226,12 +226,12 @@ impl Control {
             Signal::Drain => {
                 self.ready.store(false, Ordering::Release);
                 tracing::info!(calls = self.exchange.center().calls(), "draining: no new calls");
-                self.feed(Input::Command(center::Input::Drain));
+                self.feed(Input::Command(center::Input::Drain { within: None, reply: None }));
                 self.ending.get_or_insert(Ending::Draining(self.clock.now().after(DRAIN_LIMIT)));
             }
             Signal::Stop => {
                 self.ready.store(false, Ordering::Release);
-                self.feed(Input::Command(center::Input::Drain));
+                self.feed(Input::Command(center::Input::Drain { within: None, reply: None }));
                 self.leave();
             }
             Signal::Renew(renewal) => self.renew(*renewal),

@@ -16,6 +16,7 @@ mod io;
 mod leg;
 mod modify;
 mod offer_answer;
+mod pick_up;
 mod random;
 mod register;
 mod responses;
@@ -167,6 +168,7 @@ impl Endpoint {
             LegCommand::Hangup(cause) => self.hangup(now, leg, cause, out),
             LegCommand::Hold(on) => self.wish(now, leg, leg::Wish::Hold(on)),
             LegCommand::SendDigit(digit) => self.send_digit(now, leg, digit, out),
+            LegCommand::PickUp => self.pick_up(now, leg),
         }
         self.flush(out);
     }

@@ -9,7 +9,7 @@ use super::{QueryError, Store};
 use crate::types::{CallId, Wall};
 
 /// Every fate that a record can have, as text.
-pub const FATES: [&str; 12] = [
+pub const FATES: [&str; 13] = [
     "answered",
     "abandoned_in_greeting",
     "abandoned_in_queue",
@@ -22,6 +22,7 @@ pub const FATES: [&str; 12] = [
     "reached",
     "not_reached",
     "cut_by_restart",
+    "cut_by_drain",
 ];
 
 /// Which calls, newest first.

@@ -31,7 +31,7 @@ const ZONE: &str = "Asia/Shanghai";
 const MOST_CALLS: u32 = 3_000_000;
 
 /// Measures that make up, with `answered`, what was offered.
-pub const LOST: [&str; 7] = [
+pub const LOST: [&str; 8] = [
     "abandoned_in_greeting",
     "abandoned_in_queue",
     "abandoned_in_ring",
@@ -39,6 +39,7 @@ pub const LOST: [&str; 7] = [
     "left_wish",
     "failed",
     "cut_by_restart",
+    "cut_by_drain",
 ];
 
 /// Whose counter it is.
@@ -144,7 +145,8 @@ pub(super) fn measure(fate: &Fate) -> &'static str {
         | Fate::Served
         | Fate::Reached { .. }
         | Fate::NotReached { .. }
-        | Fate::CutByRestart => fate.as_str(),
+        | Fate::CutByRestart
+        | Fate::CutByDrain => fate.as_str(),
     }
 }
 

@@ -101,7 +101,7 @@ enum Step {
 
 impl Step {
     fn of(row: &Row) -> Self {
-        if matches!(row.event, CallEvent::Arrived { .. }) {
+        if matches!(row.event, CallEvent::Arrived { .. } | CallEvent::Placed { .. }) {
             Self::Opens(row.call)
         } else if matches!(row.event, CallEvent::Ended { .. }) {
             Self::Closes(row.call)

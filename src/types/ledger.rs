@@ -21,7 +21,7 @@ pub struct Row {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum CallEvent {
-    /// The call exists. Always the first row; written before 100 Trying.
+    /// The call exists because somebody sent an INVITE. Always the first row; written before 100 Trying.
     Arrived {
         /// Leg of the caller.
         leg: LegId,
@@ -102,18 +102,30 @@ pub enum CallEvent {
         #[serde(default)]
         decision: Option<Box<Decision>>,
     },
-    /// A seat calls somebody: a citizen over a trunk, or another seat.
-    Dialled {
-        /// The leg of the party that is called.
+    /// A seat places this call: to a citizen over a trunk, or to another seat. The first row where it was ordered and the
+    /// exchange rings the seat first, the second where the seat's phone has dialled itself.
+    Placed {
+        /// The seat's leg.
         leg: LegId,
-        /// Whom.
+        /// The seat.
+        seat: SeatId,
+        /// The person at the seat, if one signed in.
+        agent: Option<AgentId>,
+        /// Whom it calls.
         number: PhoneNumber,
-        /// Name of the trunk; `None` for another seat.
-        trunk: Option<String>,
-        /// The line that is shown as the caller's number.
+        /// The line in whose name it goes out; `None` to another seat.
         line: Option<LineNumber>,
         /// The earlier call that this one belongs to.
         linked: Option<CallId>,
+    },
+    /// The party that a seat calls is dialled; once more when another trunk is tried.
+    Dialled {
+        /// Its leg.
+        leg: LegId,
+        /// Whom.
+        number: PhoneNumber,
+        /// Name of the trunk that is tried first; `None` for another seat.
+        trunk: Option<String>,
     },
     /// The seat's phone rings.
     Ringing {
@@ -371,6 +383,8 @@ pub enum Fate {
     },
     /// The exchange was restarted while the call lived; the books were closed afterwards.
     CutByRestart,
+    /// The time of a drain was over before the call was; its people had been told.
+    CutByDrain,
 }
 
 impl Fate {
@@ -389,6 +403,7 @@ impl Fate {
             Fate::Reached { .. } => "reached",
             Fate::NotReached { .. } => "not_reached",
             Fate::CutByRestart => "cut_by_restart",
+            Fate::CutByDrain => "cut_by_drain",
         }
     }
 }

@@ -172,6 +172,8 @@ pub struct Dial {
     pub line: LineNumber,
     /// Name of the line for the display, for example "12315 市场监管".
     pub line_name: String,
+    /// Whether the phone is asked to answer by itself (a headset seat, or a call that the seat has ordered).
+    pub auto_answer: bool,
 }
 
 /// What the core tells a leg. A command for a leg that has just ended is ignored: its `Ended` is on the way.
@@ -193,4 +195,6 @@ pub enum LegCommand {
     Hold(bool),
     /// Send a key to the far end.
     SendDigit(Digit),
+    /// Ask the phone that rings to answer (NOTIFY with `Event: talk`). One that does not know this goes on ringing.
+    PickUp,
 }

@@ -103,7 +103,7 @@ fn numbers_nobody_has_and_modes_not_served_are_refused_with_their_fate() {
 fn a_drain_refuses_new_calls_and_keeps_the_others() {
     let mut stage = Stage::with_ready(&[8001]);
     let first = stage.queued("12345");
-    stage.feed(Input::Drain);
+    stage.feed(Input::Drain { within: None, reply: None });
     let second = stage.arrive("12345");
     assert_eq!(stage.told(second), [LegCommand::Refuse(Cause::Restart)]);
     let (_, seat) = stage.dialled();

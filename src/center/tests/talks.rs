@@ -153,3 +153,22 @@ fn figures_of_a_leg_may_follow_its_call() {
     stage.feed(Input::Measured { leg, report });
     assert!(stage.last.is_empty(), "once a leg");
 }
+
+#[test]
+fn a_phone_that_rings_is_asked_to_answer_and_only_then() {
+    let mut stage = Stage::with_ready(&[8001]);
+    stage.queued("12345");
+    let (_, seat_leg) = stage.dialled();
+    let command = |stage: &mut Stage| {
+        let input = |reply| Input::Talk { seat: SeatId(8001), command: TalkCommand::Answer, reply };
+        stage.feed(input(Some(ReplyId(1))));
+        stage.last.pop()
+    };
+    let refused = Effect::Reply { to: ReplyId(1), reply: Reply::Refused(Refusal::NoCall) };
+    assert_eq!(command(&mut stage), Some(refused.clone()), "it does not ring yet");
+    stage.leg(seat_leg, LegEvent::Ringing);
+    assert_eq!(command(&mut stage), Some(Effect::Reply { to: ReplyId(1), reply: Reply::Done }));
+    assert_eq!(stage.told(seat_leg).last(), Some(&LegCommand::PickUp));
+    stage.leg(seat_leg, LegEvent::Answered);
+    assert_eq!(command(&mut stage), Some(refused), "it has answered");
+}

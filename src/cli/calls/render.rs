@@ -199,11 +199,10 @@ fn particulars(event: &CallEvent) -> String {
             Some(file) => format!("{}, {file}", word(kind)),
             None => word(kind),
         },
-        CallEvent::Dialled { trunk, line, .. } => match (trunk, line) {
-            (Some(trunk), Some(line)) => format!("over trunk {trunk} as {line}"),
-            (Some(trunk), None) => format!("over trunk {trunk}"),
-            (None, _) => "to a seat".to_owned(),
-        },
+        CallEvent::Placed { seat, line: Some(line), .. } => format!("by seat {} as {line}", seat.0),
+        CallEvent::Placed { seat, line: None, .. } => format!("by seat {}", seat.0),
+        CallEvent::Dialled { trunk: Some(trunk), .. } => format!("over trunk {trunk}"),
+        CallEvent::Dialled { trunk: None, .. } => "to a seat".to_owned(),
         CallEvent::Result { seat, code, .. } => format!("{code} by seat {}", seat.0),
         CallEvent::Healed { what } => word(what),
         CallEvent::Offered { seat, decision: None, .. } => format!("to seat {}", seat.0),
@@ -244,6 +243,7 @@ fn particulars(event: &CallEvent) -> String {
             Fate::Reached { .. } => "reached".to_owned(),
             Fate::NotReached { cause } => format!("not reached, {}", cause_words(*cause)),
             Fate::CutByRestart => "cut by restart".to_owned(),
+            Fate::CutByDrain => "cut by drain".to_owned(),
         },
     }
 }

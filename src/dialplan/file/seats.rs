@@ -24,6 +24,7 @@ impl<'r, 'a> Building<'r, 'a> {
         let number = table.number("number", 100..=99_999_999);
         let name = table.text("name");
         let skills = self.read_skilled(table);
+        let auto_answer = table.flag("auto_answer").unwrap_or(false);
         let contact = table.parsed("contact", "for example sip:8001@10.0.0.9:5060;transport=udp", words::sip_uri);
         if skills.is_empty() && !table.has("skills") {
             let hint = Some("give it skills = [\"general\"]".to_owned());
@@ -36,6 +37,6 @@ impl<'r, 'a> Building<'r, 'a> {
         }
         let id = SeatId(number.value);
         let name = name.map_or_else(|| number.value.to_string(), |at| at.value);
-        self.plan.seats.insert(id, Seat { id, name, skills, contact: contact.map(|at| at.value) });
+        self.plan.seats.insert(id, Seat { id, name, skills, contact: contact.map(|at| at.value), auto_answer });
     }
 }

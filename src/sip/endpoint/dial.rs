@@ -13,6 +13,7 @@ use crate::types::{CallId, Calling, Cause, Dial, LegEvent, LegId, MediaPort, Now
 
 use super::audio::Audio;
 use super::leg::{Branch, Dialling, Leg, Purpose, State};
+use super::pick_up::ask_to_answer;
 use super::{Endpoint, Output, cause};
 
 /// RFC 3261 8.1.1.6.
@@ -202,6 +203,9 @@ impl Endpoint {
         }
         if callee.trunk.is_none() {
             request.raw(LINE_HEADER, dial.line.as_str().as_bytes());
+        }
+        if dial.auto_answer {
+            ask_to_answer(&mut request, &site.host);
         }
         request
             .raw("Allow", cause::ALLOW)

@@ -258,6 +258,7 @@ fn fixed_contacts_make_a_seat_reachable_once_their_address_is_known() {
         name: String::new(),
         skills: Vec::new(),
         contact: Some(contact.to_owned()),
+        auto_answer: false,
     };
     plan.seats.insert(SEAT, seat(SEAT, "sip:8001@192.0.2.20;transport=tcp"));
     plan.seats.insert(SeatId(8002), seat(SeatId(8002), "sip:8002@gateway.example"));

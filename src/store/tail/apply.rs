@@ -392,6 +392,7 @@ pub(super) fn kind(event: &CallEvent) -> &'static str {
         CallEvent::Overflowed { .. } => "overflowed",
         CallEvent::Wish { .. } => "wish",
         CallEvent::Offered { .. } => "offered",
+        CallEvent::Placed { .. } => "placed",
         CallEvent::Dialled { .. } => "dialled",
         CallEvent::Ringing { .. } => "ringing",
         CallEvent::OfferEnded { .. } => "offer_ended",

@@ -79,8 +79,11 @@ impl Book {
                 let party = Party { seat: *seat, leg: *leg, agent: *agent };
                 self.offered(at, *offer, &party, decision.as_deref(), deltas);
             }
-            CallEvent::Dialled { leg, number, trunk, linked, .. } => {
-                self.call.linked = linked.map(|call| call.to_string());
+            CallEvent::Placed { leg, seat, agent, line, linked, .. } => {
+                let party = Party { seat: *seat, leg: *leg, agent: *agent };
+                self.placed(at, &party, line.as_ref(), *linked);
+            }
+            CallEvent::Dialled { leg, number, trunk } => {
                 self.segments.push(Segment {
                     leg: leg.to_string(),
                     party: "called".to_owned(),
@@ -153,6 +156,25 @@ impl Book {
         self.count(deltas, "arrived", 1);
     }
 
+    /// A seat places it: what its phone has dialled is no line of ours.
+    fn placed(&mut self, at: i64, by: &Party, line: Option<&LineNumber>, linked: Option<CallId>) {
+        self.call = CallRecord {
+            origin: "seat".to_owned(),
+            source: by.seat.0.to_string(),
+            line: line.map(|line| line.as_str().to_owned()).unwrap_or_default(),
+            linked: linked.map(|call| call.to_string()),
+            arrived_at: at,
+            ..std::mem::take(&mut self.call)
+        };
+        if self.segment(by.leg).is_none() {
+            let (leg, party, seat) = (by.leg.to_string(), "seat".to_owned(), Some(i64::from(by.seat.0)));
+            self.segments.push(Segment { leg, party, seat, began_at: at, ..Segment::default() });
+        }
+        if let Some(segment) = self.segment(by.leg) {
+            segment.agent = number(by.agent);
+        }
+    }
+
     fn queued(&mut self, seq: u64, at: i64, queue: &str, deltas: &mut Deltas) {
         self.end_wait(at, "moved", deltas);
         first(&mut self.call.queued_at, at);
@@ -218,6 +240,10 @@ impl Book {
         }
         if let Some(segment) = self.segment(party.leg) {
             first(&mut segment.answered_at, at);
+        }
+        // Of those whom a seat has dialled one after the other the last is the one who has answered.
+        if let Some(called) = self.segments.last_mut().filter(|segment| segment.party == "called") {
+            first(&mut called.answered_at, at);
         }
         self.end_wait(at, "answered", deltas);
         if self.call.answered_at.is_none() {
@@ -378,7 +404,8 @@ fn cause(fate: &Fate) -> Option<Cause> {
         | Fate::LeftWish
         | Fate::Served
         | Fate::Reached { .. }
-        | Fate::CutByRestart => None,
+        | Fate::CutByRestart
+        | Fate::CutByDrain => None,
     }
 }
 

@@ -348,6 +348,7 @@ fn names_in_columns_are_the_names_in_the_json() {
         Fate::Reached { seat },
         Fate::NotReached { cause },
         Fate::CutByRestart,
+        Fate::CutByDrain,
     ];
     for (fate, name) in fates.iter().zip(FATES) {
         assert_eq!(fate.as_str(), name);

@@ -207,6 +207,7 @@ impl Machine {
                     calling: arrival.calling,
                     line: arrival.called,
                     line_name,
+                    auto_answer: false,
                 };
                 self.command(now, other, LegCommand::Dial(Box::new(dial)));
             }

@@ -327,7 +327,10 @@ impl World {
                 let code = Word::new(self.dice.pick(&["solved", "solved", "dream"]));
                 Input::WrapUp { seat, command: WrapUpCommand::Result { code }, reply }
             }
-            8 => Input::Talk { seat, command: TalkCommand::HangUp, reply },
+            8 => {
+                let command = if self.dice.percent(50) { TalkCommand::HangUp } else { TalkCommand::Answer };
+                Input::Talk { seat, command, reply }
+            }
             _ => {
                 let hold = if self.dice.percent(50) { TalkCommand::Hold } else { TalkCommand::Retrieve };
                 Input::Talk { seat, command: hold, reply }
@@ -382,7 +385,7 @@ impl World {
             28..=30 => self.input(0, Input::Look { reply: ReplyId(1) }),
             31 => self.input(0, Input::TrunkHealth { trunk: TrunkId(0), up: false }),
             32 => self.input(0, presence(9_999, PresenceCommand::Ready)),
-            33 if self.to_dial < 10 => self.input(0, Input::Drain),
+            33 if self.to_dial < 10 => self.input(0, Input::Drain { within: None, reply: None }),
             _ => {
                 // Most of the time agents come back to work.
                 self.input(0, presence(seat, PresenceCommand::SignIn));

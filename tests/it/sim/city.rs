@@ -59,7 +59,7 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
             _ => &[("12333", 8)],
         };
         let skills = skills.iter().map(|(skill, of)| ((*skill).to_owned(), level(*of))).collect();
-        (SeatId(id), Seat { id: SeatId(id), name: id.to_string(), skills, contact: None })
+        (SeatId(id), Seat { id: SeatId(id), name: id.to_string(), skills, contact: None, auto_answer: false })
     };
     Plan {
         deployment: "world".into(),

@@ -116,7 +116,8 @@ impl Model {
                     seat.reachable = *reachable;
                 }
             }
-            Input::Drain => self.draining = true,
+            Input::Drain { .. } => self.draining = true,
+            Input::Resume { .. } => self.draining = false,
             Input::Tick => {
                 for seat in self.seats.values_mut() {
                     seat.time_passes(now.mono);
@@ -229,7 +230,8 @@ impl Model {
             | Input::Audit
             | Input::Look { .. }
             | Input::Plan { .. }
-            | Input::Drain
+            | Input::Drain { .. }
+            | Input::Resume { .. }
             | Input::Tick => None,
         }
     }
@@ -271,12 +273,24 @@ impl Model {
     /// Hold, retrieve and hang-up from the desk.
     fn desk(&mut self, id: SeatId, command: TalkCommand) -> bool {
         let Some(seat) = self.seats.get_mut(&id) else { return false };
-        let Some((leg, call)) = seat.talk() else { return command == TalkCommand::HangUp && seat.is_rung() };
+        let Some((leg, call)) = seat.talk() else {
+            let rung = seat.busy.filter(|_| seat.is_rung());
+            let rings = |(leg, call, _)| {
+                let told: &Told = &self.calls[&call];
+                told.offers.iter().any(|open| open.leg == leg && open.rang)
+            };
+            return match command {
+                TalkCommand::HangUp => rung.is_some(),
+                TalkCommand::Answer => rung.is_some_and(rings),
+                TalkCommand::Hold | TalkCommand::Retrieve => false,
+            };
+        };
         let told = self.calls.get_mut(&call).expect("a talk has its call");
         match command {
             TalkCommand::Hold | TalkCommand::Retrieve => {
                 self.legs.get_mut(&leg).expect("a talk has its leg").held = command == TalkCommand::Hold;
             }
+            TalkCommand::Answer => return false,
             TalkCommand::HangUp if told.at != At::Talking => return false,
             TalkCommand::HangUp => {
                 let rule = self.queues[told.queue.as_ref().expect("its queue")].wrap_up;
@@ -325,7 +339,7 @@ impl Model {
                 assert_eq!(expected.as_deref(), Some(&*mark.0), "another mark");
                 self.note("a mark");
             }
-            CallEvent::Dialled { .. } | CallEvent::Healed { .. } => {
+            CallEvent::Placed { .. } | CallEvent::Dialled { .. } | CallEvent::Healed { .. } => {
                 panic!("{id} has a row that nothing asks for: {:?}", row.event)
             }
             CallEvent::Quality { .. } => assert!(self.calls.contains_key(&id), "figures of no call"),

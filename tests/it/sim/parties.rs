@@ -97,6 +97,9 @@ impl Party {
                     _ => none.say(latency(dice), ended(cause, None)),
                 }
             }
+            // Some phones do not know the event.
+            LegCommand::PickUp if self.answered || dice.percent(20) => none,
+            LegCommand::PickUp => none.then(dice.between(50, 400), Act::PickUp),
             LegCommand::Dial(_) => dialled(dice),
         }
     }
@@ -109,6 +112,7 @@ impl Party {
         }
         match act {
             Act::Ring => none.say(latency(dice), LegEvent::Ringing),
+            Act::PickUp if self.answered => none,
             Act::PickUp => {
                 self.answered = true;
                 // Some pick up by mistake and drop it at once.

@@ -491,7 +491,8 @@ impl World {
                 | Fate::Served
                 | Fate::Reached { .. }
                 | Fate::NotReached { .. }
-                | Fate::CutByRestart => false,
+                | Fate::CutByRestart
+                | Fate::CutByDrain => false,
             };
             assert!(fits, "{} to {}: {fate:?}, but {seen:?}, {:?}, {heard:?}", talk.call_id, talk.number, talk.phase);
         }

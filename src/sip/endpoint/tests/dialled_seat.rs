@@ -70,6 +70,51 @@ fn the_phone_shows_the_citizen_and_the_line() {
 }
 
 #[test]
+fn a_phone_that_rings_is_asked_to_answer_and_one_that_refuses_rings_on() {
+    for status in [200, 489] {
+        let mut rig = Rig::new();
+        let (leg, mut phone, invite) = one_phone(&mut rig);
+        rig.tell(leg, LegCommand::PickUp);
+        rig.silence();
+        rig.say(PHONE, phone.response(&invite, 180, &[], ""));
+        rig.reports(leg, LegEvent::Ringing);
+        rig.tell(leg, LegCommand::PickUp);
+        let notify = rig.hears(PHONE, "NOTIFY");
+        assert_eq!(notify.header_named("Event"), Some(&b"talk"[..]));
+        assert_eq!(notify.header_named("Subscription-State"), Some(&b"active"[..]));
+        assert_eq!(notify.call_id(), invite.call_id());
+        assert_eq!((notify.from_tag(), notify.to_tag()), (invite.from_tag(), Some(phone.tag.as_str())));
+        assert_eq!(notify.cseq_number(), invite.cseq_number() + 1);
+        rig.say(PHONE, phone.response(&notify, status, &[], ""));
+        rig.no_event();
+        rig.say(PHONE, phone.response(&invite, 200, &[], &sdp(AUDIO, "sendrecv")));
+        rig.hears(PHONE, "ACK");
+        rig.reports(leg, LegEvent::Answered);
+        rig.party_hangs_up(&mut phone, leg);
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_headset_seat_is_asked_to_answer_by_itself() {
+    let mut rig = Rig::new();
+    rig.register(8001, PHONE);
+    rig.auto_answer = true;
+    let leg = rig.dial(Target::Seat(SEAT), None);
+    let invite = rig.hears(PHONE, "INVITE");
+    let says = |name: &str| String::from_utf8_lossy(invite.header_named(name).unwrap_or_default()).into_owned();
+    assert_eq!(says("Answer-Mode"), "Auto");
+    assert_eq!(says("Call-Info"), "<sip:10.0.0.2>;answer-after=0");
+    assert_eq!(says("Alert-Info"), "<http://10.0.0.2>;info=alert-autoanswer;delay=0");
+    let mut phone = Party::callee(PHONE, &invite);
+    rig.say(PHONE, phone.response(&invite, 200, &[], &sdp(AUDIO, "sendrecv")));
+    rig.hears(PHONE, "ACK");
+    rig.reports(leg, LegEvent::Answered);
+    rig.party_hangs_up(&mut phone, leg);
+    rig.finish();
+}
+
+#[test]
 fn the_leg_of_a_seat_takes_a_port_on_its_callers_worker() {
     for _ in 0..2 {
         let mut rig = Rig::new();

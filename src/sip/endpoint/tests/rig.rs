@@ -63,6 +63,8 @@ pub(super) struct Rig {
     born: BTreeSet<LegId>,
     ended: BTreeSet<LegId>,
     dialled: u64,
+    /// Whether phones that are dialled are asked to answer by themselves.
+    pub(super) auto_answer: bool,
 }
 
 impl Setup {
@@ -80,6 +82,7 @@ impl Setup {
             name: id.to_string(),
             skills: Vec::new(),
             contact: contact.map(str::to_owned),
+            auto_answer: false,
         };
         let seats = [seat(8001, None), seat(8002, None), seat(8003, Some("sip:8003@10.3.0.3:5060"))];
         let line = |text: &str| LineNumber::parse(text).unwrap();
@@ -121,6 +124,7 @@ impl Setup {
             born: BTreeSet::new(),
             ended: BTreeSet::new(),
             dialled: 0,
+            auto_answer: false,
         };
         rig.input(Input::Begin);
         rig.input(Input::Tick);
@@ -222,7 +226,8 @@ impl Rig {
             private: false,
         };
         let line = LineNumber::parse("12315").unwrap();
-        let dial = Dial { target, beside, calling, line, line_name: "12315 市场监管".to_owned() };
+        let (line_name, auto_answer) = ("12315 市场监管".to_owned(), self.auto_answer);
+        let dial = Dial { target, beside, calling, line, line_name, auto_answer };
         self.tell(leg, LegCommand::Dial(Box::new(dial)));
         leg
     }

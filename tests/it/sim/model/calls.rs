@@ -339,7 +339,8 @@ impl Model {
             | Fate::Served
             | Fate::Reached { .. }
             | Fate::NotReached { .. }
-            | Fate::CutByRestart => format!("{fate:?}"),
+            | Fate::CutByRestart
+            | Fate::CutByDrain => format!("{fate:?}"),
         };
         *self.fates.entry(name).or_default() += 1;
     }

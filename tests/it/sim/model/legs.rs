@@ -44,6 +44,9 @@ impl Leg {
                 self.late = false;
                 self.hung_up_at = Some(now);
             }
+            LegCommand::PickUp => {
+                assert!(!self.is_first && !self.answered && !parted, "{id}: asked to answer out of turn")
+            }
             LegCommand::Ring | LegCommand::Dial(_) | LegCommand::Hold(_) | LegCommand::SendDigit(_) => {
                 panic!("{id}: {command:?} is never sent here")
             }

@@ -131,6 +131,7 @@ impl Books {
             | CallEvent::Announced { .. }
             | CallEvent::Overflowed { .. }
             | CallEvent::Wish { .. }
+            | CallEvent::Placed { .. }
             | CallEvent::Dialled { .. }
             | CallEvent::Result { .. }
             | CallEvent::Healed { .. }

@@ -85,7 +85,8 @@ impl Seam {
             | LegCommand::EarlyMedia
             | LegCommand::Answer
             | LegCommand::Hold(_)
-            | LegCommand::SendDigit(_) => {}
+            | LegCommand::SendDigit(_)
+            | LegCommand::PickUp => {}
         }
     }
 

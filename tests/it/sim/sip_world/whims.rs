@@ -160,7 +160,7 @@ impl World {
             (0, 35) => self.feed(Input::Sip(endpoint::Input::Accepting(true))),
             (1, 6) => {
                 self.draining = true;
-                self.feed(Input::Command(center::Input::Drain));
+                self.feed(Input::Command(center::Input::Drain { within: None, reply: None }));
             }
             _ => {}
         }
