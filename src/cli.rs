@@ -1,6 +1,7 @@
 //! The commands of `yihao`. Each prints for people, or JSON where asked; exit codes are for scripts.
 
-#![expect(clippy::print_stderr, reason = "a command that fails says why on standard error")]
+#[macro_use]
+mod say;
 
 pub mod audit;
 pub mod call;
@@ -57,7 +58,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("yihao: {error:#}");
+            complain!("yihao: {error:#}");
             ExitCode::from(2)
         }
     }

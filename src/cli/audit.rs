@@ -17,6 +17,9 @@ pub struct Args {
     /// What is done.
     #[command(subcommand)]
     pub command: Command,
+    /// Where the exchange is.
+    #[command(flatten)]
+    pub exchange: Exchange,
 }
 
 /// What is done with the audit.
@@ -25,7 +28,7 @@ pub enum Command {
     /// Shows entries, newest first.
     List(List),
     /// Goes through the whole chain and names the first broken entry.
-    Verify(Verify),
+    Verify,
 }
 
 /// Which entries.
@@ -40,24 +43,13 @@ pub struct List {
     /// Most entries.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
-    /// Where the exchange is.
-    #[command(flatten)]
-    pub exchange: Exchange,
-}
-
-/// Where the audit is.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Verify {
-    /// Where the exchange is.
-    #[command(flatten)]
-    pub exchange: Exchange,
 }
 
 /// Runs the command and returns its exit code.
 pub fn run(args: &Args) -> u8 {
     match &args.command {
-        Command::List(args) => finish("audit", list(args)),
-        Command::Verify(args) => match finish("audit", verify(args)) {
+        Command::List(wanted) => finish("audit", list(wanted, &args.exchange)),
+        Command::Verify => match finish("audit", verify(&args.exchange)) {
             // Only a broken chain is 1.
             REFUSED => FAILED,
             BROKEN => REFUSED,
@@ -69,14 +61,14 @@ pub fn run(args: &Args) -> u8 {
 /// A broken chain, until it becomes the exit code.
 const BROKEN: u8 = 100;
 
-fn list(args: &List) -> anyhow::Result<Outcome> {
+fn list(args: &List, exchange: &Exchange) -> anyhow::Result<Outcome> {
     let mut path = format!("/api/v1/audit?limit={}", args.limit);
     for (name, value) in [("action", &args.action), ("object", &args.object)] {
         if let Some(value) = value {
             path = format!("{path}&{name}={}", escaped(value));
         }
     }
-    Ok(shown(args.exchange.ask("GET", &path, None)?, args.exchange.json, entries))
+    Ok(shown(exchange.ask("GET", &path, None)?, exchange.json, entries))
 }
 
 fn entries(answer: &Value) -> String {
@@ -92,10 +84,10 @@ fn entries(answer: &Value) -> String {
     table(&["ENTRY", "WHEN", "WHO", "FROM", "WHAT", "TO WHAT"], &rows)
 }
 
-fn verify(args: &Verify) -> anyhow::Result<Outcome> {
-    let answer = args.exchange.ask("GET", "/api/v1/audit/verify", None)?;
+fn verify(exchange: &Exchange) -> anyhow::Result<Outcome> {
+    let answer = exchange.ask("GET", "/api/v1/audit/verify", None)?;
     let broken = matches!(&answer, Answer::Done(verdict) if !verdict["broken"].is_null());
-    let outcome = shown(answer, args.exchange.json, |verdict| {
+    let outcome = shown(answer, exchange.json, |verdict| {
         let (entries, last) = (cell(&verdict["entries"]), cell(&verdict["last_hash"]));
         let broken = &verdict["broken"];
         if broken.is_null() {

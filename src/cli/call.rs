@@ -1,7 +1,5 @@
 //! `yihao call`: places a test call through a trunk of the plan and shows its ladder and what became of it.
 
-#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
-
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -147,7 +145,7 @@ fn follow(phone: &Phone, args: &Args) -> Outcome {
         match phone.next(patience) {
             Some(News::Ladder(sent, message)) => {
                 if !args.json {
-                    println!("  {} {message}", if sent { "->" } else { "<-" });
+                    say!("  {} {message}", if sent { "->" } else { "<-" });
                 }
                 outcome.ladder.push(Step { sent, message });
             }
@@ -173,17 +171,17 @@ fn follow(phone: &Phone, args: &Args) -> Outcome {
 
 fn print(outcome: &Outcome, args: &Args) -> Result<()> {
     if args.json {
-        println!("{}", serde_json::to_string_pretty(outcome)?);
+        say!("{}", serde_json::to_string_pretty(outcome)?);
         return Ok(());
     }
     let cause = outcome.cause.as_deref().unwrap_or("no end was heard").replace('_', " ");
     match (outcome.answered, outcome.status) {
-        (true, _) => println!("answered; ended: {cause}"),
-        (false, Some(status)) => println!("not answered: {cause} ({status})"),
-        (false, None) => println!("not answered: {cause}"),
+        (true, _) => say!("answered; ended: {cause}"),
+        (false, Some(status)) => say!("not answered: {cause} ({status})"),
+        (false, None) => say!("not answered: {cause}"),
     }
     if let Some(folder) = &args.record {
-        println!("recorded in {}", folder.display());
+        say!("recorded in {}", folder.display());
     }
     Ok(())
 }

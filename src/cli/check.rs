@@ -1,7 +1,5 @@
 //! `yihao check`: reads configuration, plan and secrets as a start would, and says all that is wrong.
 
-#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
-
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -64,10 +62,9 @@ pub fn run(args: &Args) -> u8 {
     let outcome = check(args);
     if args.json {
         let text = serde_json::to_string_pretty(&outcome).expect("texts and numbers can always be written as JSON");
-        println!("{text}");
+        say!("{text}");
     } else {
-        print!("{}", outcome.report);
-        println!("{}", outcome.in_one_line());
+        say!("{}{}", outcome.report, outcome.in_one_line());
     }
     match (outcome.ok, outcome.report.warnings.is_empty()) {
         (false, _) => MISTAKES,

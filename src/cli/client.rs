@@ -1,16 +1,16 @@
 //! How commands ask the running exchange: the HTTP interface of this machine, with the token of the local session.
 
-#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
-
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Request;
+use ureq::tls::TlsConfig;
 
-use crate::config::{self, Overrides};
+use crate::config::{self, Config, Overrides};
 
 /// Done.
 pub const OK: u8 = 0;
@@ -21,21 +21,23 @@ pub const FAILED: u8 = 2;
 
 /// How long the exchange may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The longest answer that is read, bytes.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// Where the exchange is.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Exchange {
     /// The configuration of the exchange; without one the embedded defaults count.
-    #[arg(long, value_name = "FILE", env = "YIHAO_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "YIHAO_CONFIG")]
     pub config: Option<PathBuf>,
     /// Folder of the exchange, which holds the token.
-    #[arg(long, value_name = "FOLDER", env = "YIHAO_VAR")]
+    #[arg(long, global = true, value_name = "FOLDER", env = "YIHAO_VAR")]
     pub var: Option<PathBuf>,
     /// Where HTTP listens, if not where the configuration says.
-    #[arg(long, value_name = "ADDRESS:PORT", env = "YIHAO_HTTP")]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT", env = "YIHAO_HTTP")]
     pub http: Option<SocketAddr>,
     /// Print JSON, as the interface gives it.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
 }
 
@@ -54,26 +56,32 @@ pub enum Answer {
 }
 
 impl Exchange {
+    /// The configuration of the exchange.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let overrides = Overrides { var: self.var.clone(), http: self.http, ..Overrides::default() };
+        let (config, report) = config::load(self.config.as_deref(), &overrides);
+        config.with_context(|| format!("the configuration has mistakes:\n{report}"))
+    }
+
     /// Sends one request and gives the answer.
     ///
     /// # Errors
     /// When the configuration or the token cannot be read, or the exchange does not answer.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
-        let overrides = Overrides { var: self.var.clone(), http: self.http, ..Overrides::default() };
-        let (config, report) = config::load(self.config.as_deref(), &overrides);
-        let config = config.with_context(|| format!("the configuration has mistakes:\n{report}"))?;
-        if config.http.tls {
-            bail!(
-                "this command speaks no TLS yet: use the interface itself, or behind_proxy with a proxy on this machine"
-            );
-        }
+        let config = self.config()?;
         let file = config.folders.token();
         let token = std::fs::read_to_string(&file).with_context(|| {
             format!("{} cannot be read: does the exchange run, and may this user read it?", file.display())
         })?;
         let address = reachable(config.http.listen);
-        send(address, method, path, token.trim(), body)
-            .with_context(|| format!("the exchange at http://{address} does not answer"))
+        let site = format!("{}://{address}", if config.http.tls { "https" } else { "http" });
+        if config.http.tls && std::net::UdpSocket::bind((address.ip(), 0)).is_err() {
+            bail!("{address} is not this machine's: run the command where the exchange runs");
+        }
+        send(&site, method, path, token.trim(), body).with_context(|| format!("the exchange at {site} does not answer"))
     }
 }
 
@@ -87,26 +95,27 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-fn send(to: SocketAddr, method: &str, path: &str, token: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
-    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let language = if std::env::var("LANG").is_ok_and(|l| l.starts_with("zh")) { "zh" } else { "en" };
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nAuthorization: Bearer {token}\r\nAccept-Language: {language}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    understood(&answer)
+/// The connection never leaves this machine, where the token was read too: the certificate, which may bear any name, is not
+/// checked.
+fn agent() -> Agent {
+    let tls = TlsConfig::builder().disable_verification(true).build();
+    let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).max_redirects(0);
+    config.proxy(None).tls_config(tls).build().into()
 }
 
-fn understood(answer: &str) -> anyhow::Result<Answer> {
-    let (head, body) = answer.split_once("\r\n\r\n").context("that is no HTTP")?;
-    let status: u16 = head.split(' ').nth(1).and_then(|word| word.parse().ok()).context("that is no HTTP")?;
+fn send(site: &str, method: &str, path: &str, token: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    let language = if std::env::var("LANG").is_ok_and(|l| l.starts_with("zh")) { "zh" } else { "en" };
+    let request = Request::builder().method(method).uri(format!("{site}{path}"));
+    let request = request.header("Authorization", format!("Bearer {token}")).header("Accept-Language", language);
+    let mut answer = match body {
+        Some(body) => agent().run(request.header("Content-Type", "application/json").body(body.to_string())?)?,
+        None => agent().run(request.body(())?)?,
+    };
+    let text = answer.body_mut().with_config().limit(MOST_BYTES).read_to_string()?;
+    understood(answer.status().as_u16(), &text)
+}
+
+fn understood(status: u16, body: &str) -> anyhow::Result<Answer> {
     let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).context("that is no JSON")? };
     if (200..300).contains(&status) {
         return Ok(Answer::Done(body));
@@ -126,11 +135,11 @@ pub fn finish(name: &str, outcome: anyhow::Result<Outcome>) -> u8 {
     match outcome {
         Ok(Outcome::Done(code)) => code,
         Ok(Outcome::Refused(message)) => {
-            eprintln!("yihao {name}: {message}");
+            complain!("yihao {name}: {message}");
             REFUSED
         }
         Err(error) => {
-            eprintln!("yihao {name}: {error:#}");
+            complain!("yihao {name}: {error:#}");
             FAILED
         }
     }
@@ -150,15 +159,11 @@ pub fn shown(answer: Answer, json: bool, words: impl FnOnce(&Value) -> String) -
     match answer {
         Answer::Done(value) => {
             let text = if json { format!("{value:#}\n") } else { words(&value) };
-            print(&text);
+            say!("{}", text.trim_end());
             Outcome::Done(OK)
         }
         Answer::Refused { code, message } => Outcome::Refused(format!("{message} ({code})")),
     }
-}
-
-fn print(text: &str) {
-    print!("{text}");
 }
 
 /// Rows as a table: each column as wide as its widest cell, a Han character two columns wide.
@@ -204,13 +209,12 @@ mod tests {
 
     #[test]
     fn answers_are_understood() {
-        let done = "HTTP/1.1 200 OK\r\nx: y\r\n\r\n{\"a\":1}";
-        assert_eq!(understood(done).unwrap(), Answer::Done(json!({"a": 1})));
-        assert_eq!(understood("HTTP/1.1 204 No Content\r\n\r\n").unwrap(), Answer::Done(Value::Null));
-        let refused = "HTTP/1.1 404 Not Found\r\n\r\n{\"error\":{\"code\":\"no_such_seat\",\"message\":\"none\"}}";
+        assert_eq!(understood(200, "{\"a\":1}").unwrap(), Answer::Done(json!({"a": 1})));
+        assert_eq!(understood(204, "").unwrap(), Answer::Done(Value::Null));
+        let refused = "{\"error\":{\"code\":\"no_such_seat\",\"message\":\"none\"}}";
         let expected = Answer::Refused { code: "no_such_seat".to_owned(), message: "none".to_owned() };
-        assert_eq!(understood(refused).unwrap(), expected);
-        assert!(understood("SSH-2.0").is_err());
+        assert_eq!(understood(404, refused).unwrap(), expected);
+        assert!(understood(200, "SSH-2.0").is_err());
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! `yihao recording export`: makes a file of a call's recording that other programs play.
 
-#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,10 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Serialize;
 
-use super::calls::Place;
-use crate::config::Config;
+use crate::config::{self, Config, Overrides};
 use crate::media::recording::{Recording, export};
 use crate::store::calls::parse_call_id;
+use crate::store::{self, Store};
 use crate::types::CallId;
 
 /// The file is written.
@@ -71,6 +69,38 @@ pub struct Export {
     pub place: Place,
 }
 
+/// Where the recordings are.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Place {
+    /// The configuration of the exchange; without one the embedded defaults count.
+    #[arg(long, value_name = "FILE", env = "YIHAO_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Folder of ledger, records and recordings.
+    #[arg(long, value_name = "FOLDER", env = "YIHAO_VAR")]
+    pub var: Option<PathBuf>,
+}
+
+impl Place {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let overrides = Overrides { var: self.var.clone(), ..Overrides::default() };
+        let (config, report) = config::load(self.config.as_deref(), &overrides);
+        config.with_context(|| format!("the configuration has mistakes:\n{report}"))
+    }
+
+    /// The records that a configuration names, to be read.
+    ///
+    /// # Errors
+    /// When there are none, or they cannot be opened.
+    pub async fn records(config: &Config) -> Result<Store, store::OpenError> {
+        let password = config::secrets::database_password(&config.secrets);
+        Store::open_read_only(&config.records(password.as_ref())).await
+    }
+}
+
 /// Format of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -104,11 +134,11 @@ pub fn run(args: &Args) -> u8 {
             OK
         }
         Ok(None) => {
-            eprintln!("yihao recording: there is no recording of {:?}; `yihao calls {0}` tells why", args.call);
+            complain!("yihao recording: there is no recording of {:?}; `yihao calls {0}` tells why", args.call);
             NO_RECORDING
         }
         Err(error) => {
-            eprintln!("yihao recording: {error:#}");
+            complain!("yihao recording: {error:#}");
             FAILED
         }
     }
@@ -116,14 +146,14 @@ pub fn run(args: &Args) -> u8 {
 
 fn print(args: &Export, exported: &Exported) {
     if args.json {
-        println!("{}", serde_json::to_string_pretty(exported).expect("texts and numbers can be written as JSON"));
+        say!("{}", serde_json::to_string_pretty(exported).expect("texts and numbers can be written as JSON"));
         return;
     }
-    println!("{}: {:.1} s of {}", exported.file.display(), exported.seconds, exported.call);
+    say!("{}: {:.1} s of {}", exported.file.display(), exported.seconds, exported.call);
     if exported.damaged {
-        eprintln!("the recording is damaged; it was exported up to the damage");
+        complain!("the recording is damaged; it was exported up to the damage");
     } else if !exported.complete {
-        eprintln!("the recording has no end (a crash cut it, or the call goes on); it was exported up to there");
+        complain!("the recording has no end (a crash cut it, or the call goes on); it was exported up to there");
     }
 }
 

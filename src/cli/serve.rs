@@ -1,7 +1,5 @@
 //! `yihao serve`: starts the exchange and stays until it is told to end.
 
-#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
-
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,19 +72,19 @@ pub fn run(args: &Args) -> Result<u8> {
 /// One call through the real stack, told as it goes.
 fn demonstrate(config: &Config, demo: Option<Demo>, running: &Running) {
     let Some(demo) = demo else {
-        println!(
+        say!(
             "\nNo demonstration call: it needs UDP on loopback and a trunk of the plan on a loopback address of its own."
         );
         return;
     };
-    println!("\nA demonstration call over real sockets:");
+    say!("\nA demonstration call over real sockets:");
     let scratch = config.folders.var.join("demo");
-    if let Err(error) = demo.run(running, &scratch, |line| println!("{line}")) {
-        println!("  {error:#}");
+    if let Err(error) = demo.run(running, &scratch, |line| say!("{line}")) {
+        say!("  {error:#}");
     }
     // What the two phones recorded themselves is of no further use.
     let _absent = std::fs::remove_dir_all(&scratch);
-    println!("\nThe exchange goes on; Ctrl-C ends it.");
+    say!("\nThe exchange goes on; Ctrl-C ends it.");
 }
 
 fn read(args: &Args) -> Result<(Config, Plan)> {
@@ -117,30 +115,30 @@ fn make_secrets(config: &Config, plan: &Plan) -> Result<Option<String>> {
 
 /// The first screen: where to call, how to register, where things are.
 fn greet(config: &Config, plan: &Plan, running: &Running, password: Option<&str>) {
-    println!("Yihao 一号 {} · {}", env!("CARGO_PKG_VERSION"), plan.deployment);
+    say!("Yihao 一号 {} · {}", env!("CARGO_PKG_VERSION"), plan.deployment);
     let listeners: Vec<String> =
         running.listeners.iter().map(|(transport, address)| format!("{} {address}", transport.as_via())).collect();
-    println!("  listens      {}", listeners.join(", "));
+    say!("  listens      {}", listeners.join(", "));
     if let Some((_, address)) = running.listeners.first() {
-        println!("  call         sip:12345@{address}   (as a trunk of the plan; {} lines)", plan.lines.len());
+        say!("  call         sip:12345@{address}   (as a trunk of the plan; {} lines)", plan.lines.len());
         if let Some(seat) = plan.seats.values().find(|s| s.contact.is_none()) {
-            println!("  a phone      user {}, realm and domain \"{}\", server {address}", seat.id.0, config.realm);
+            say!("  a phone      user {}, realm and domain \"{}\", server {address}", seat.id.0, config.realm);
             match password {
-                Some(password) => println!(
+                Some(password) => say!(
                     "               password {password} for all seats, shown this once; HA1 in {}",
                     config.secrets.display()
                 ),
-                None => println!("               its HA1 stands in {}", config.secrets.display()),
+                None => say!("               its HA1 stands in {}", config.secrets.display()),
             }
-            println!("               dial *41 to be ready, *42 not ready, *43 to sign out");
+            say!("               dial *41 to be ready, *42 not ready, *43 to sign out");
         }
     }
-    println!("  records      yihao calls           ({})", config.folders.var.display());
-    println!("  recordings   yihao recording export CALL --to call.wav   ({})", config.folders.recordings.display());
+    say!("  records      yihao calls           ({})", config.folders.var.display());
+    say!("  recordings   yihao recording export CALL --to call.wav   ({})", config.folders.recordings.display());
     let scheme = if config.http.tls { "https" } else { "http" };
-    println!("  HTTP         {scheme}://{}/api/docs/   local token in {}", running.http, running.token_file.display());
+    say!("  HTTP         {scheme}://{}/api/docs/   local token in {}", running.http, running.token_file.display());
     if let Some(first) = &running.first_password {
-        println!("               sign in as {} with {}, shown this once; change it first", first.login, first.password);
+        say!("               sign in as {} with {}, shown this once; change it first", first.login, first.password);
     }
 }
 

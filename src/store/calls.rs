@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::db::values;
 use super::{QueryError, Store};
@@ -86,7 +86,7 @@ pub fn parse_call_id(text: &str) -> Option<CallId> {
 }
 
 /// One call. Times are milliseconds since 1970, UTC.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, utoipa::ToSchema)]
 pub struct CallRecord {
     /// Its id, as logs and files show it.
     pub id: String,
@@ -154,7 +154,7 @@ impl CallRecord {
 }
 
 /// One step of a call.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Step {
     /// When, milliseconds since 1970, UTC.
     pub at: i64,
@@ -165,7 +165,7 @@ pub struct Step {
 }
 
 /// One recording of a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, utoipa::ToSchema)]
 pub struct RecordingRecord {
     /// File below the recording folder.
     pub file: String,
@@ -184,7 +184,7 @@ pub struct RecordingRecord {
 }
 
 /// The part that one leg has in a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, utoipa::ToSchema)]
 pub struct Segment {
     /// The leg.
     pub leg: String,
@@ -227,7 +227,7 @@ pub struct Segment {
 }
 
 /// One stay of a call in a queue.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, utoipa::ToSchema)]
 pub struct Wait {
     /// Number of the ledger row that began it.
     pub seq: i64,
@@ -242,7 +242,7 @@ pub struct Wait {
 }
 
 /// One decision of a queue: whom it rang, why, and what became of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, utoipa::ToSchema)]
 pub struct Offer {
     /// Its fencing number.
     pub offer: String,
@@ -269,7 +269,7 @@ pub struct Offer {
 }
 
 /// A call with all its steps in order.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Timeline {
     /// The call.
     pub call: CallRecord,

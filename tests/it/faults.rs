@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 /// The longest that anything here may take.
 const LIMIT_S: &str = "30";
 
-fn yihao(arguments: &[&str]) -> Command {
+pub(super) fn yihao(arguments: &[&str]) -> Command {
     let mut command = Command::new("timeout");
     command.args([LIMIT_S, env!("CARGO_BIN_EXE_yihao")]).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
     command
@@ -36,7 +36,7 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn path(folder: &Path, name: &str) -> String {
+pub(super) fn path(folder: &Path, name: &str) -> String {
     folder.join(name).to_str().unwrap().to_owned()
 }
 
@@ -108,46 +108,50 @@ fn unknown_trunk_of_a_test_call_lists_those_of_the_plan() {
     assert!(text.contains("\"nope\"") && text.contains("telecom"), "{text}");
 }
 
-/// A running server; ended by its process id.
-struct Served {
-    child: Child,
+/// A process of a test; ended by its id and awaited whatever the test comes to.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _gone = kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), Signal::SIGKILL);
+        let _gone = self.0.wait();
+    }
+}
+
+/// A running server.
+pub(super) struct Served {
+    _server: Ended,
     address: SocketAddr,
-    http: SocketAddr,
-    folder: tempfile::TempDir,
+    pub(super) http: SocketAddr,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Served {
-    /// Starts on free ports with these lines of configuration.
-    fn start(configuration: &str, rtp: &str) -> Self {
+    /// Starts on free ports with these lines of configuration; HTTP listens on one too, unless they say where.
+    pub(super) fn start(configuration: &str, rtp: &str) -> Self {
         let folder = folder();
         let root = env!("CARGO_MANIFEST_DIR");
+        let http = if configuration.contains("[http]") { "" } else { "[http]\nlisten = \"127.0.0.1:0\"\n" };
         let text = format!(
-            "plan = \"{root}/dialplans/mianyang.toml\"\n{configuration}\n[http]\nlisten = \"127.0.0.1:0\"\n\
+            "plan = \"{root}/dialplans/mianyang.toml\"\n{configuration}\n{http}\
              [folders]\nvar = \"{}\"\n[[network]]\nname = \"main\"\nudp = [\"127.0.0.1:0\"]\nrtp = \"{rtp}\"\n",
             folder.path().join("var").display()
         );
         let file = path(folder.path(), "yihao.toml");
         std::fs::write(&file, text).unwrap();
-        // No `timeout` in between: the server itself is ended by its process id.
-        let mut child = Command::new(env!("CARGO_BIN_EXE_yihao"))
-            .args(["serve", "--no-demo", "--config", &file])
-            .current_dir(root)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut server = Ended(server(&file).spawn().unwrap());
+        let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
         let mut find = |mark: &str| {
             let line = lines.by_ref().map(Result::unwrap).find(|l| l.contains(mark)).unwrap();
             let after = line.split(mark).nth(1).unwrap();
             after.split([' ', ',', '/']).next().unwrap().parse::<SocketAddr>().unwrap()
         };
         let address = find("UDP ");
-        let http = find("http://");
-        Self { child, address, http, folder }
+        let http = find("//");
+        Self { _server: server, address, http, folder }
     }
 
-    fn call(&self) -> Command {
+    pub(super) fn call(&self) -> Command {
         let (address, var) = (self.address.to_string(), path(self.folder.path(), "call"));
         let arguments =
             ["call", "12345", "--server", &address, "--seconds", "3", "--patience", "3", "--json", "--var", &var];
@@ -168,12 +172,15 @@ impl Served {
     }
 }
 
-impl Drop for Served {
-    fn drop(&mut self) {
-        // The server is ended and awaited whatever the test came to.
-        let _gone = kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGKILL);
-        let _gone = self.child.wait();
-    }
+/// The command that starts a server; no `timeout` in between, so that its process id is the server's own.
+fn server(configuration: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yihao"));
+    command
+        .args(["serve", "--no-demo", "--config", configuration])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    command
 }
 
 fn status(output: &Output) -> Option<u64> {
@@ -188,6 +195,32 @@ fn await_metric(served: &Served, name: &str, value: f64) {
         served.metric(name).is_some_and(|now| (now - value).abs() < f64::EPSILON)
     });
     assert!(reached, "{name} never became {value}");
+}
+
+#[test]
+fn a_server_whose_first_screen_nobody_reads_serves_all_the_same() {
+    let folder = folder();
+    let (file, var) = (path(folder.path(), "yihao.toml"), path(folder.path(), "var"));
+    let plan = path(Path::new(env!("CARGO_MANIFEST_DIR")), "dialplans/mianyang.toml");
+    let text = format!(
+        "plan = \"{plan}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[folders]\nvar = \"{var}\"\n\
+         [[network]]\nname = \"main\"\nudp = [\"127.0.0.1:0\"]\nrtp = \"17300-17399\"\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut server = Ended(server(&file).spawn().unwrap());
+    drop(server.0.stdout.take());
+    // It writes the screen as soon as it runs; ten times as long is enough to see that it stays.
+    let token = folder.path().join("var/token");
+    let runs = (0..200).any(|_| {
+        std::thread::park_timeout(Duration::from_millis(50));
+        token.exists()
+    });
+    assert!(runs, "the server never ran");
+    let stays = (0..20).all(|_| {
+        std::thread::park_timeout(Duration::from_millis(50));
+        server.0.try_wait().unwrap().is_none()
+    });
+    assert!(stays, "the server ended with the reader of its screen");
 }
 
 #[test]
