@@ -91,7 +91,10 @@ pub struct Counter {
     pub n: i64,
 }
 
-type Key = (String, i64, Scope, String, &'static str);
+/// Hours since 1970, scope, name and measure. China's clock is whole hours away from UTC, so an hour there is an hour here.
+type Key = (i64, Scope, String, &'static str);
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// What is to be added to the counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,8 +104,7 @@ impl Deltas {
     /// Adds to one counter at the hour of `at`.
     pub(super) fn add(&mut self, at: i64, scope: Scope, name: &str, what: &'static str, n: i64) {
         if n != 0 {
-            let (day, hour) = day_and_hour(at);
-            *self.0.entry((day, hour, scope, name.to_owned(), what)).or_default() += n;
+            *self.0.entry((at.div_euclid(HOUR_MS), scope, name.to_owned(), what)).or_default() += n;
         }
     }
 
@@ -110,11 +112,20 @@ impl Deltas {
     pub(super) async fn save(&self, tx: &mut Tx) -> Result<(), sqlx::Error> {
         const HEAD: &str = "INSERT INTO counters (day, hour, scope, name, what, n)";
         const TAIL: &str = "ON CONFLICT (day, scope, name, hour, what) DO UPDATE SET n = counters.n + excluded.n";
-        let values: Vec<Value<'_>> = self
-            .0
+        // Each hour is turned into China's once. Where clocks were put back, 1986 to 1991, two of ours are one there.
+        let mut hours: BTreeMap<i64, (String, i64)> = BTreeMap::new();
+        for (hour, ..) in self.0.keys() {
+            hours.entry(*hour).or_insert_with(|| day_and_hour(hour.saturating_mul(HOUR_MS)));
+        }
+        let mut sums: BTreeMap<(&str, i64, Scope, &str, &str), i64> = BTreeMap::new();
+        for ((hour, scope, name, what), n) in &self.0 {
+            let (day, hour) = &hours[hour];
+            *sums.entry((day, *hour, *scope, name, what)).or_default() += n;
+        }
+        let values: Vec<Value<'_>> = sums
             .iter()
             .flat_map(|((day, hour, scope, name, what), n)| {
-                [day.into(), (*hour).into(), scope.as_str().into(), name.into(), (*what).into(), (*n).into()]
+                [(*day).into(), (*hour).into(), scope.as_str().into(), (*name).into(), (*what).into(), (*n).into()]
             })
             .collect();
         tx.insert(HEAD, TAIL, 6, &values).await
