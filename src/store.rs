@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod callers;
 pub mod calls;
 pub mod counters;
 pub(crate) mod db;

@@ -161,6 +161,7 @@ impl Session {
         };
         let remote_loss = u64::from(self.remote.lost) * 10_000 / sent.max(1);
         StreamReport {
+            codec: Some(codec),
             received,
             sent,
             lost,

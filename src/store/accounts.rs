@@ -162,7 +162,7 @@ macro_rules! select {
 const PAGE: &str = select!("WHERE login_key > $1 ORDER BY login_key LIMIT $2");
 const BY_ID: &str = select!("WHERE id = $1");
 const BY_LOGIN: &str = select!("WHERE login_key = $1");
-const BY_NUMBER: &str = "SELECT id FROM accounts WHERE number = $1";
+const BY_NUMBER: &str = select!("WHERE number = $1");
 const INSERT: &str = "
     INSERT INTO accounts (id, login, login_key, name, roles, number, seat, skills, queues, password, must_change,
                           confidential_at, disabled, created_at, changed_at)
@@ -218,6 +218,15 @@ impl Store {
     pub async fn account_of(&self, login: &str) -> Result<Option<(Account, Option<String>)>, QueryError> {
         let row: Option<Row> = self.db.row(BY_LOGIN, values![&key(login)]).await?;
         Ok(row.map(Row::split))
+    }
+
+    /// The account of an agent number.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer.
+    pub async fn account_of_agent(&self, number: u32) -> Result<Option<Account>, QueryError> {
+        let row: Option<Row> = self.db.row(BY_NUMBER, values![number]).await?;
+        Ok(row.map(|row| row.split().0))
     }
 
     /// Writes a new account.
@@ -299,9 +308,12 @@ impl Store {
         if !is_taken {
             return QueryError::from(error).into();
         }
-        let number: Result<Option<(String,)>, _> = self.db.row(BY_NUMBER, values![account.number]).await;
-        match number {
-            Ok(Some((id,))) if id != account.id => AccountError::Taken(Unique::Number),
+        let holder = match account.number {
+            Some(number) => self.account_of_agent(number).await,
+            None => Ok(None),
+        };
+        match holder {
+            Ok(Some(holder)) if holder.id != account.id => AccountError::Taken(Unique::Number),
             Ok(_) | Err(_) => AccountError::Taken(Unique::Login),
         }
     }

@@ -208,6 +208,8 @@ pub struct Segment {
     pub cause: Option<String>,
     /// SIP status, if one ended it.
     pub status: Option<i64>,
+    /// The codec that it spoke at its end: `pcma`, `pcmu` or `g722`.
+    pub codec: Option<String>,
     /// RTP packets received; this and the following as in [`crate::types::StreamReport`], nothing without a report.
     pub received: Option<i64>,
     /// RTP packets sent.
@@ -322,7 +324,7 @@ const RECORDINGS: &str = "
     WHERE call_id = $1 ORDER BY started_at, file";
 
 const SEGMENTS: &str = "
-    SELECT leg, party, trunk, seat, agent, number, began_at, answered_at, ended_at, cause, status,
+    SELECT leg, party, trunk, seat, agent, number, began_at, answered_at, ended_at, cause, status, codec,
            received, sent, lost, late, jitter_us, remote_loss, round_trip_us, mos_x100
     FROM segments WHERE call_id = $1 ORDER BY began_at, leg";
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AgentId, CallId, Calling, Cause, Digit, LegId, Level, LineNumber, OfferId, Origin, PhoneNumber, SeatId, Wall, Word,
+    AgentId, CallId, Calling, Cause, Codec, Digit, LegId, Level, LineNumber, OfferId, Origin, PhoneNumber, SeatId, Wall, Word,
 };
 
 /// One row. Names (queue, trunk) stand as in the plan, so that an old row reads the same after the plan has changed.
@@ -211,6 +211,38 @@ pub enum CallEvent {
     },
 }
 
+impl CallEvent {
+    /// Its word in records and figures, the same as the tag in its JSON.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            CallEvent::Arrived { .. } => "arrived",
+            CallEvent::Greeted { .. } => "greeted",
+            CallEvent::AnsweredByExchange => "answered_by_exchange",
+            CallEvent::Marked { .. } => "marked",
+            CallEvent::Queued { .. } => "queued",
+            CallEvent::Widened { .. } => "widened",
+            CallEvent::Announced { .. } => "announced",
+            CallEvent::Overflowed { .. } => "overflowed",
+            CallEvent::Wish { .. } => "wish",
+            CallEvent::Offered { .. } => "offered",
+            CallEvent::Placed { .. } => "placed",
+            CallEvent::Dialled { .. } => "dialled",
+            CallEvent::Ringing { .. } => "ringing",
+            CallEvent::OfferEnded { .. } => "offer_ended",
+            CallEvent::Talking { .. } => "talking",
+            CallEvent::Held { .. } => "held",
+            CallEvent::Digit { .. } => "digit",
+            CallEvent::Recording { .. } => "recording",
+            CallEvent::RecordingFailed { .. } => "recording_failed",
+            CallEvent::LegEnded { .. } => "leg_ended",
+            CallEvent::Quality { .. } => "quality",
+            CallEvent::Result { .. } => "result",
+            CallEvent::Healed { .. } => "healed",
+            CallEvent::Ended { .. } => "ended",
+        }
+    }
+}
+
 /// Why a seat was offered a call: enough to answer "why did this caller wait four minutes".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -320,6 +352,9 @@ impl Healed {
 /// Audio figures of one leg (RFC 3550 6.4.1, G.107 for the score).
 #[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct StreamReport {
+    /// The codec at its end; absent in rows of an older version.
+    #[serde(default)]
+    pub codec: Option<Codec>,
     /// RTP packets received.
     pub received: u64,
     /// RTP packets sent.

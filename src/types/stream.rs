@@ -9,6 +9,7 @@ use super::NetworkId;
 
 /// An audio codec that SIP legs speak. The RTP clock is 8,000 Hz for each of them (RFC 3551 4.5.2 for G.722).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Codec {
     /// G.711 A-law, static payload type 8: the telephone network of China.
     Pcma,
@@ -16,6 +17,17 @@ pub enum Codec {
     Pcmu,
     /// G.722 at 64 kbit/s, static payload type 9, 16 kHz audio.
     G722,
+}
+
+impl Codec {
+    /// Its word in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Codec::Pcma => "pcma",
+            Codec::Pcmu => "pcmu",
+            Codec::G722 => "g722",
+        }
+    }
 }
 
 /// Which way audio flows, seen from us (RFC 3264 5.1).

@@ -78,7 +78,7 @@ async fn events<'e>(tx: &mut Tx, entries: &'e [Entry]) -> Result<Vec<&'e Entry>,
         .iter()
         .zip(&texts)
         .flat_map(|(entry, (call, body))| {
-            let kind = kind(&entry.row.event);
+            let kind = entry.row.event.as_str();
             [call.into(), signed(entry.seq).into(), entry.row.at.0.into(), kind.into(), body.into()]
         })
         .collect();
@@ -220,6 +220,7 @@ const SEGMENTS: Table = table!(
         ended_at,
         cause,
         status,
+        codec,
         received,
         sent,
         lost,
@@ -301,7 +302,7 @@ fn call_values(call: &CallRecord) -> [Value<'_>; 25] {
     ]
 }
 
-fn segment_values<'a>(call: &'a str, segment: &'a Segment) -> [Value<'a>; 20] {
+fn segment_values<'a>(call: &'a str, segment: &'a Segment) -> [Value<'a>; 21] {
     [
         call.into(),
         (&segment.leg).into(),
@@ -315,6 +316,7 @@ fn segment_values<'a>(call: &'a str, segment: &'a Segment) -> [Value<'a>; 20] {
         segment.ended_at.into(),
         (&segment.cause).into(),
         segment.status.into(),
+        (&segment.codec).into(),
         segment.received.into(),
         segment.sent.into(),
         segment.lost.into(),
@@ -377,34 +379,4 @@ fn recording_values<'a>(call: &'a str, recording: &'a RecordingRecord) -> [Value
         recording.length_ms.into(),
         (&recording.failed).into(),
     ]
-}
-
-/// The name of an event, the same as the tag in its JSON.
-pub(super) fn kind(event: &CallEvent) -> &'static str {
-    match event {
-        CallEvent::Arrived { .. } => "arrived",
-        CallEvent::Greeted { .. } => "greeted",
-        CallEvent::AnsweredByExchange => "answered_by_exchange",
-        CallEvent::Marked { .. } => "marked",
-        CallEvent::Queued { .. } => "queued",
-        CallEvent::Widened { .. } => "widened",
-        CallEvent::Announced { .. } => "announced",
-        CallEvent::Overflowed { .. } => "overflowed",
-        CallEvent::Wish { .. } => "wish",
-        CallEvent::Offered { .. } => "offered",
-        CallEvent::Placed { .. } => "placed",
-        CallEvent::Dialled { .. } => "dialled",
-        CallEvent::Ringing { .. } => "ringing",
-        CallEvent::OfferEnded { .. } => "offer_ended",
-        CallEvent::Talking { .. } => "talking",
-        CallEvent::Held { .. } => "held",
-        CallEvent::Digit { .. } => "digit",
-        CallEvent::Recording { .. } => "recording",
-        CallEvent::RecordingFailed { .. } => "recording_failed",
-        CallEvent::LegEnded { .. } => "leg_ended",
-        CallEvent::Quality { .. } => "quality",
-        CallEvent::Result { .. } => "result",
-        CallEvent::Healed { .. } => "healed",
-        CallEvent::Ended { .. } => "ended",
-    }
 }

@@ -410,6 +410,7 @@ fn cause(fate: &Fate) -> Option<Cause> {
 }
 
 fn measured(segment: &mut Segment, report: &StreamReport) {
+    segment.codec = report.codec.map(|codec| codec.as_str().to_owned());
     segment.received = Some(signed(report.received));
     segment.sent = Some(signed(report.sent));
     segment.lost = Some(signed(report.lost));

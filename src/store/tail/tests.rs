@@ -34,7 +34,7 @@ impl World {
     fn expected(&self) -> BTreeMap<String, Vec<(i64, String)>> {
         let mut calls: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for entry in ledger::read(&self.folder()).unwrap() {
-            let kind = apply::kind(&entry.row.event).to_owned();
+            let kind = entry.row.event.as_str().to_owned();
             calls.entry(entry.row.call.to_string()).or_default().push((entry.row.at.0, kind));
         }
         calls
@@ -75,6 +75,8 @@ on_both! {
         );
         assert_eq!(call.recording.as_deref(), Some("2026/11/c7.yhr"));
         assert_eq!(timeline.recordings.len(), 1);
+        let codecs: Vec<Option<&str>> = timeline.segments.iter().map(|s| s.codec.as_deref()).collect();
+        assert_eq!(codecs, [None, Some("pcma")], "a leg without figures has none");
         assert_eq!(timeline.steps.len(), 11);
         assert_eq!(timeline.steps[6].body["seat"], 8001);
         assert!(store.call(CallId(8)).await.unwrap().is_none());
@@ -332,7 +334,7 @@ async fn the_database_is_private_and_opens_for_readers_only_when_it_is_there() {
 #[test]
 fn names_in_columns_are_the_names_in_the_json() {
     for row in whole_call(1) {
-        assert_eq!(serde_json::to_value(&row.event).unwrap()["event"], apply::kind(&row.event));
+        assert_eq!(serde_json::to_value(&row.event).unwrap()["event"], row.event.as_str());
     }
     let (cause, seat) = (Cause::Busy, SeatId(1));
     let fates = [
