@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit;
+mod callers;
 mod calls;
 mod clock;
 pub mod core;
@@ -13,10 +14,12 @@ mod error;
 pub mod events;
 mod extract;
 mod health;
+mod holds;
 mod limits;
 mod local;
 mod lockout;
 mod me;
+mod operate;
 mod password;
 mod plan;
 mod queues;
@@ -26,8 +29,11 @@ mod rights;
 mod seats;
 mod serve;
 mod session;
+mod surges;
+mod talk;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 use std::fmt;
 use std::io;
@@ -38,7 +44,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use utoipa::OpenApi;
 use utoipa::openapi::RefOr;
@@ -131,6 +137,9 @@ pub fn bind(config: &Config) -> Result<TcpListener, BindError> {
 /// Writes all metrics as Prometheus text.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Has plan, secrets, prompts and certificates read again, or says what is wrong with them. Blocks.
+pub type Reload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// What the API is made of.
 pub struct Parts {
     /// Where it listens and how much it takes.
@@ -149,6 +158,8 @@ pub struct Parts {
     pub render: Render,
     /// What the stream of events is read from.
     pub events: Arc<Ring>,
+    /// What `/reload` does.
+    pub reload: Reload,
 }
 
 /// What all requests share. Cheap to clone.
@@ -170,6 +181,10 @@ pub struct Shared {
     started: Instant,
     ready: Arc<AtomicBool>,
     places: Arc<Semaphore>,
+    /// The caller lists have changed.
+    lists: Arc<Notify>,
+    reload: Reload,
+    reloading: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Shared {
@@ -198,6 +213,9 @@ impl Shared {
             started: Instant::now(),
             ready: Arc::default(),
             places: Arc::new(Semaphore::new(REQUESTS)),
+            lists: Arc::default(),
+            reload: parts.reload,
+            reloading: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -220,6 +238,11 @@ pub async fn serve(listener: TcpListener, shared: Shared, stop: watch::Receiver<
     serve::run(listener, shared.clone(), router(shared), stop).await
 }
 
+/// Keeps the core's caller lists as the database has them, until `stop` becomes true (or its sender is gone).
+pub async fn keep_lists(shared: Shared, stop: watch::Receiver<bool>) {
+    callers::keep(shared, stop).await;
+}
+
 /// What the document says beside the paths.
 #[derive(OpenApi)]
 #[openapi(
@@ -239,9 +262,15 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .merge(seats::routes())
         .merge(queues::routes())
         .merge(calls::routes())
+        .merge(talk::routes())
         .merge(records::routes())
         .merge(recordings::routes())
+        .merge(holds::routes())
+        .merge(callers::routes())
+        .merge(wishes::routes())
         .merge(plan::routes())
+        .merge(surges::routes())
+        .merge(operate::routes())
         .merge(counters::routes())
         .merge(accounts::routes())
         .merge(audit::routes())

@@ -176,8 +176,8 @@ impl Center {
                 let done = self.wrap_up_command(seat, command, out);
                 out.reply(reply, done);
             }
-            Input::Talk { seat, command, reply } => {
-                let done = self.talk_command(seat, command, out);
+            Input::Talk { seat, call, command, reply } => {
+                let done = self.talk_command(seat, call, command, out);
                 out.reply(reply, done);
             }
             Input::Surge { name, on, reply } => {

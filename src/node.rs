@@ -22,6 +22,7 @@ use crate::api::FirstPassword;
 use crate::sip::flow::Transport;
 use crate::types::Row;
 
+use renew::Reloader;
 pub use renew::{RenewError, Renewal};
 pub use start::start;
 
@@ -30,8 +31,6 @@ pub use start::start;
 pub enum Signal {
     /// No new calls; those in progress may finish.
     Drain,
-    /// Certificates are read again.
-    Reload,
     /// Another plan counts for new calls.
     Renew(Box<Renewal>),
     /// The end: calls that are left are cut.
@@ -50,6 +49,7 @@ pub struct Running {
     pub first_password: Option<FirstPassword>,
     signals: SyncSender<Signal>,
     wake: Arc<dyn Fn() + Send + Sync>,
+    reloader: Arc<Reloader>,
     control: JoinHandle<()>,
     watchers: Watchers,
 }
@@ -65,6 +65,14 @@ impl Running {
         let sent = self.signals.send(signal).is_ok();
         (self.wake)();
         sent
+    }
+
+    /// Has plan, secrets, prompts and certificates read again: new calls go by the new plan, those in progress keep theirs.
+    ///
+    /// # Errors
+    /// [`RenewError`]: what has mistakes stays as it is.
+    pub fn reload(&self) -> Result<(), RenewError> {
+        self.reloader.reload()
     }
 
     /// Lets somebody watch the ledger from now on.

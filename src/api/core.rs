@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::error::ApiError;
 use crate::center::{Input, Reply, View};
-use crate::types::ReplyId;
+use crate::types::{CallId, ReplyId};
 
 /// Requests that may wait for the loop's next turn; beyond them the API says 503.
 pub const CORE_CAPACITY: usize = 64;
@@ -27,6 +27,8 @@ pub enum CoreRequest {
         /// Where the reply goes.
         reply: oneshot::Sender<Reply>,
     },
+    /// Something that the center is told and does not answer.
+    Tell(Input),
     /// The counters of the SIP front end. Answered by the node itself, no input of the center.
     Counters {
         /// Where the reply goes.
@@ -67,6 +69,7 @@ impl fmt::Debug for CoreRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ask { .. } => "Ask",
+            Self::Tell(_) => "Tell",
             Self::Counters { .. } => "Counters",
         })
     }
@@ -94,6 +97,20 @@ impl CoreHandle {
         }
     }
 
+    /// Has the core place a call; gives its id.
+    pub(super) async fn dial(&self, input: impl FnOnce(ReplyId) -> Input + Send + 'static) -> Result<CallId, ApiError> {
+        match self.ask(|reply| CoreRequest::Ask { input: Box::new(input), reply }).await? {
+            Reply::Dialled(call) => Ok(call),
+            Reply::Refused(refusal) => Err(ApiError::Refused(refusal)),
+            Reply::Done | Reply::Seen(_) => Err(ApiError::CoreSilent),
+        }
+    }
+
+    /// Tells the core something; it does not say when it has heard.
+    pub(super) fn tell(&self, input: Input) -> Result<(), ApiError> {
+        self.send(CoreRequest::Tell(input))
+    }
+
     /// A picture of all seats, queues and calls.
     pub(super) async fn look(&self) -> Result<Box<View>, ApiError> {
         let input = |reply| Input::Look { reply };
@@ -111,14 +128,19 @@ impl CoreHandle {
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> CoreRequest) -> Result<T, ApiError> {
         let (slot, answer) = oneshot::channel();
-        match self.sender.try_send(request(slot)) {
-            Ok(()) => (self.wake)(),
-            Err(TrySendError::Full(_)) => return Err(ApiError::Busy),
-            Err(TrySendError::Closed(_)) => return Err(ApiError::CoreSilent),
-        }
+        self.send(request(slot))?;
         match timeout(ANSWER_WITHIN, answer).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) | Err(_) => Err(ApiError::CoreSilent),
         }
+    }
+
+    fn send(&self, request: CoreRequest) -> Result<(), ApiError> {
+        match self.sender.try_send(request) {
+            Ok(()) => (self.wake)(),
+            Err(TrySendError::Full(_)) => return Err(ApiError::Busy),
+            Err(TrySendError::Closed(_)) => return Err(ApiError::CoreSilent),
+        }
+        Ok(())
     }
 }

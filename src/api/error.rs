@@ -50,6 +50,22 @@ pub(super) enum ApiError {
     NoSuchAccount,
     /// Another account has this.
     Taken(Unique),
+    /// The caller lists have no such entry.
+    NoSuchEntry,
+    /// The number has this mark, or it is proposed.
+    AlreadyListed,
+    /// The caller lists hold no more.
+    ListFull,
+    /// Nobody approves what they proposed themselves.
+    OwnProposal,
+    /// There is no such wish.
+    NoSuchWish,
+    /// Somebody else, or nobody, has taken the wish.
+    WishTaken,
+    /// The wish is done already.
+    WishDone,
+    /// Plan, secrets or prompts have mistakes: the old ones stay.
+    ReloadRefused(String),
     /// The account has no seat.
     NoSeat,
     /// The account that everything can be mended with must stay.
@@ -147,6 +163,14 @@ impl ApiError {
             Self::Taken(Unique::Login) => (StatusCode::CONFLICT, "login_taken"),
             Self::Taken(Unique::Number) => (StatusCode::CONFLICT, "number_taken"),
             Self::NoSeat => (StatusCode::CONFLICT, "no_seat"),
+            Self::NoSuchEntry => (StatusCode::NOT_FOUND, "no_such_entry"),
+            Self::AlreadyListed => (StatusCode::CONFLICT, "already_listed"),
+            Self::ListFull => (StatusCode::CONFLICT, "list_full"),
+            Self::OwnProposal => (StatusCode::CONFLICT, "own_proposal"),
+            Self::NoSuchWish => (StatusCode::NOT_FOUND, "no_such_wish"),
+            Self::WishTaken => (StatusCode::CONFLICT, "wish_taken"),
+            Self::WishDone => (StatusCode::CONFLICT, "wish_done"),
+            Self::ReloadRefused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "reload_refused"),
             Self::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::TooLong(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_long"),
@@ -187,6 +211,20 @@ impl ApiError {
             Self::Taken(Unique::Login) => both("another account has this name", "用户名已被使用"),
             Self::Taken(Unique::Number) => both("another account has this agent number", "工号已被使用"),
             Self::NoSeat => both("no seat is named, and the account has none", "未指定坐席，账号也未分配坐席"),
+            Self::NoSuchEntry => {
+                both("the caller lists have no such entry that you may change", "来电名单中没有您可处理的该条目")
+            }
+            Self::AlreadyListed => {
+                both("the number has this mark already, or it is proposed", "该号码已有此标记或正待审批")
+            }
+            Self::ListFull => both("the caller lists are full; take entries away first", "来电名单已满，请先清理"),
+            Self::OwnProposal => both("somebody else must approve what you proposed", "不能审批自己提交的条目"),
+            Self::NoSuchWish => both("there is no such wish", "没有该留言或回呼请求"),
+            Self::WishTaken => {
+                both("take the wish first; somebody else may have it", "请先领取，该请求可能已由他人领取")
+            }
+            Self::WishDone => both("the wish is done already", "该请求已办结"),
+            Self::ReloadRefused(report) => (report.clone().into(), format!("未能全部生效：{report}").into()),
             Self::LastAdministrator => both("one administrator must remain", "必须保留至少一名管理员"),
             Self::BadRequest(why) => (why.clone().into(), format!("请求有误：{why}").into()),
             Self::TooLong(most) => {
@@ -221,7 +259,8 @@ impl ApiError {
 }
 
 fn refused(refusal: Refusal) -> (StatusCode, &'static str) {
-    let status = if refusal == Refusal::NoSuchSeat { StatusCode::NOT_FOUND } else { StatusCode::CONFLICT };
+    let absent = matches!(refusal, Refusal::NoSuchSeat | Refusal::NoSuchSurge);
+    let status = if absent { StatusCode::NOT_FOUND } else { StatusCode::CONFLICT };
     (status, refusal.as_str())
 }
 

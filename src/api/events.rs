@@ -26,8 +26,9 @@ use super::queues::{Queue, serves};
 use super::rights::{self, May, Scope, SeeFloor};
 use super::seats::Seat;
 use super::session::{self, Session};
+use crate::center::SeatNews;
 pub use ring::Ring;
-pub use source::{Rows, follow, rows};
+pub use source::{Feed, feed, follow};
 
 /// Streams at a time; further ones get 503.
 pub(super) const STREAMS: usize = 1_024;
@@ -88,6 +89,8 @@ pub enum Happened {
     Call(CallStep),
     /// A seat is now thus.
     Seat(SeatNow),
+    /// Something about a seat that its team lead should see at once.
+    SeatNews(SeatNotice),
     /// A queue is now thus.
     Queue(QueueNow),
 }
@@ -119,6 +122,31 @@ pub struct CallStep {
 pub struct SeatNow {
     /// The seat.
     pub(super) seat: Seat,
+}
+
+/// What became of a seat, the moment it did.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct SeatNotice {
+    /// Which seat.
+    #[schema(example = 8001)]
+    pub(super) seat: u32,
+    /// Number of the person there, if one signed in.
+    #[schema(example = 1027)]
+    pub(super) agent: Option<u32>,
+    /// `{"presence": ...}` as `/seats` shows it (`{"not_ready": "no_answer"}`: it rang and nobody answered), `"break_over"`,
+    /// or `{"healed": ...}`: the monitor put something right.
+    #[schema(example = json!({"presence": {"not_ready": "no_answer"}}))]
+    pub(super) change: serde_json::Value,
+}
+
+impl SeatNotice {
+    fn of(news: SeatNews) -> Self {
+        Self {
+            seat: news.seat.0,
+            agent: news.agent.map(|agent| agent.0),
+            change: serde_json::to_value(&news.change).unwrap_or_default(),
+        }
+    }
 }
 
 /// A queue as `/queues` shows it.
@@ -239,6 +267,7 @@ impl Stream {
         match &event.happened {
             Happened::Call(step) => self.is_at_own_seat(step),
             Happened::Seat(now) => now.seat.is_of(&self.who),
+            Happened::SeatNews(news) => self.shared.events.seat_of(&self.who) == Some(news.seat),
             Happened::Queue(now) => serves(&self.who, &now.queue.queue),
         }
     }

@@ -13,7 +13,9 @@ use super::Shared;
 use super::clock;
 use super::error::{ApiError, ErrorBody};
 use super::rights::{May, SeePlan};
+use crate::center::{CallView, WhereIs};
 use crate::dialplan::{Phase, Service};
+use crate::types::Origin;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(lines)).routes(routes!(trunks)).routes(routes!(settings))
@@ -43,6 +45,12 @@ struct Line {
     /// The queue that it rings today; nothing when it is not served.
     #[schema(example = "general")]
     queue: Option<String>,
+    /// Calls to it that are in progress.
+    #[schema(example = 3)]
+    calls: usize,
+    /// Those of them that wait for a seat.
+    #[schema(example = 1)]
+    waiting: usize,
     /// All phases, in order.
     phases: Vec<PhaseOf>,
 }
@@ -73,6 +81,9 @@ struct Trunk {
     network: String,
     /// Whether it answers; nothing until it was asked or tried.
     up: Option<bool>,
+    /// Calls in progress that came over it.
+    #[schema(example = 12)]
+    calls: usize,
     /// Most calls at a time.
     max_calls: Option<u32>,
     /// Most new calls a second.
@@ -100,12 +111,17 @@ pub struct Settings {
     pub max_calls: u32,
     /// Most new calls a second over all trunks.
     pub max_calls_per_s: u32,
+    /// Days for which records are kept; those under legal hold stay.
+    pub records_days: u32,
+    /// Days for which recordings are kept.
+    pub recordings_days: u32,
 }
 
-/// All lines of the plan.
+/// All lines of the plan and how many calls they have.
 #[utoipa::path(get, path = "/lines", tag = "plan",
     responses((status = 200, body = Lines), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-async fn lines(State(shared): State<Shared>, _: May<SeePlan>) -> Json<Lines> {
+async fn lines(State(shared): State<Shared>, _: May<SeePlan>) -> Result<Json<Lines>, ApiError> {
+    let view = shared.core.look().await?;
     let (now, plan) = (clock::wall_ms(), Arc::clone(&shared.plan.borrow()));
     let line = |line: &crate::dialplan::Line| {
         let current: Option<&Phase> = line.phases.iter().rev().find(|phase| phase.from.0 <= now);
@@ -113,7 +129,11 @@ async fn lines(State(shared): State<Shared>, _: May<SeePlan>) -> Json<Lines> {
             Service::Queue(service) => plan.queues.get(usize::from(service.queue.0)),
             Service::NotServed => None,
         });
+        let to = |call: &&CallView| matches!(call.origin, Origin::Trunk(_)) && call.called == line.number;
+        let calls = view.calls.iter().filter(to);
         Line {
+            calls: calls.clone().count(),
+            waiting: calls.filter(|call| matches!(call.place, WhereIs::Waiting | WhereIs::Offered)).count(),
             line: line.number.to_string(),
             name: line.name.clone(),
             unit: line.unit.clone(),
@@ -122,10 +142,10 @@ async fn lines(State(shared): State<Shared>, _: May<SeePlan>) -> Json<Lines> {
             phases: line.phases.iter().map(|p| PhaseOf { from: p.from.0, mode: p.mode.clone() }).collect(),
         }
     };
-    Json(Lines { lines: plan.lines.values().map(line).collect() })
+    Ok(Json(Lines { lines: plan.lines.values().map(line).collect() }))
 }
 
-/// All trunks of the plan and whether they answer.
+/// All trunks of the plan, whether they answer, and how many calls they have.
 #[utoipa::path(get, path = "/trunks", tag = "plan",
     responses((status = 200, body = Trunks), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 async fn trunks(State(shared): State<Shared>, _: May<SeePlan>) -> Result<Json<Trunks>, ApiError> {
@@ -135,6 +155,7 @@ async fn trunks(State(shared): State<Shared>, _: May<SeePlan>) -> Result<Json<Tr
         trunk: trunk.name.clone(),
         network: trunk.network.clone(),
         up: view.trunks.iter().find(|t| t.trunk == trunk.name).and_then(|t| t.up),
+        calls: view.calls.iter().filter(|call| call.origin == Origin::Trunk(trunk.id)).count(),
         max_calls: trunk.max_calls,
         max_calls_per_s: trunk.max_calls_per_s,
         group: trunk.group.as_ref().map(|g| g.name.clone()),

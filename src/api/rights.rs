@@ -47,6 +47,22 @@ rights! {
     SeeRecords: [Agent, Expert, Supervisor, Auditor], confidential;
     /// Hear recordings.
     HearRecordings: [Supervisor, Auditor], confidential;
+    /// Put records under legal hold and lift it.
+    HoldRecords: [Supervisor], confidential;
+    /// See entries of the caller lists; agents and experts what they proposed.
+    SeeCallers: [Agent, Expert, Supervisor, Auditor], confidential;
+    /// Propose entries of the caller lists.
+    ProposeCallers: [Agent, Expert, Supervisor], confidential;
+    /// Approve entries of the caller lists and take them away.
+    ApproveCallers: [Supervisor], confidential;
+    /// See to what callers left as wishes.
+    HandleWishes: [Agent, Expert, Supervisor], confidential;
+    /// See surges.
+    SeeSurges: [Supervisor, Operator, Administrator];
+    /// Switch surges on and off.
+    SwitchSurges: [Supervisor, Operator];
+    /// Drain the exchange, have plan and certificates read again.
+    Operate: [Operator, Administrator];
     /// See lines, trunks and settings.
     SeePlan: [Supervisor, Operator, Administrator];
     /// See counters.

@@ -16,6 +16,7 @@ use super::extract::Body;
 use super::rights::{self, ChoosePresence, Lead, May, Scope, SeeFloor, Work};
 use super::session::Session;
 use crate::center::{Doing, Input, PresenceCommand, Refusal, SeatView};
+use crate::store::accounts::Account;
 use crate::types::{Agent, AgentId, CallId, Level, SeatId, Word};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -44,8 +45,15 @@ pub(super) struct Seat {
     /// What the agent chose: `"ready"`, `"signed_out"`, `{"not_ready": why}` and so on.
     #[schema(example = json!("ready"))]
     pub(super) presence: serde_json::Value,
+    /// For how long, milliseconds.
+    pub(super) presence_ms: u64,
     /// What the agent chose for the time after the call.
     pub(super) next: serde_json::Value,
+    /// Whether the break lasts longer than it may.
+    pub(super) break_over: bool,
+    /// Calls of queues that it answered today.
+    #[schema(example = 31)]
+    pub(super) calls_today: u32,
     /// Whether a telephone is registered or stands at a fixed address.
     pub(super) reachable: bool,
     /// `idle`, `offered`, `ringing`, `talking`, `own_call`, `leaving`, `resting` or `wrap_up`.
@@ -56,6 +64,8 @@ pub(super) struct Seat {
     pub(super) call: Option<String>,
     /// How long resting or wrap-up still last, milliseconds.
     pub(super) left_ms: Option<u64>,
+    /// Whether the queue asks for a result before the wrap-up may end.
+    pub(super) result_missing: bool,
 }
 
 impl Seat {
@@ -67,11 +77,15 @@ impl Seat {
             name: seat.name.clone(),
             agent: seat.agent.map(|agent| agent.0),
             presence: serde_json::to_value(&seat.presence).unwrap_or_default(),
+            presence_ms: seat.presence_ms,
             next: serde_json::to_value(&seat.next).unwrap_or_default(),
+            break_over: seat.break_over,
+            calls_today: seat.calls_today,
             reachable: seat.reachable,
             doing: doing["doing"].as_str().unwrap_or_default().to_owned(),
             call: call.map(|c| c.to_string()),
             left_ms,
+            result_missing: matches!(seat.work, Doing::WrapUp { result_missing: true, .. }),
         }
     }
 
@@ -82,7 +96,16 @@ impl Seat {
     }
 }
 
-fn call_and_left(work: &Doing) -> (Option<CallId>, Option<u64>) {
+/// The seat of a person: the one where the person is signed in, or else the assigned one.
+pub(super) fn own_seat(seats: &[SeatView], who: &Session) -> Option<SeatId> {
+    let sits_at =
+        |seat: &&SeatView| who.account.number.is_some() && seat.agent.map(|agent| agent.0) == who.account.number;
+    let here = seats.iter().find(sits_at);
+    here.or_else(|| seats.iter().find(|seat| Seat::of(seat).is_of(who))).map(|seat| seat.seat)
+}
+
+/// The call that a seat has, and how long what it does still lasts.
+pub(super) fn call_and_left(work: &Doing) -> (Option<CallId>, Option<u64>) {
     match *work {
         Doing::Idle => (None, None),
         Doing::Offered { call }
@@ -109,11 +132,15 @@ async fn list(State(shared): State<Shared>, who: May<SeeFloor>) -> Result<Json<S
 #[serde(tag = "choice", rename_all = "snake_case", deny_unknown_fields)]
 #[schema(example = json!({"choice": "ready"}))]
 enum Choice {
-    /// Sign in at the seat with the skills of the account; not ready yet.
+    /// Sign in at the seat with the skills of the account; not ready yet. A seat that somebody else has is `seat_taken`, a
+    /// person who sits elsewhere `agent_elsewhere`: ask the person, then repeat it with `take_over`.
     SignIn {
         /// Signs out whoever else has this seat, and oneself elsewhere; after the call, where one of them talks.
         #[serde(default)]
         take_over: bool,
+        /// Agent number of the person; oneself without. Leaders may name others.
+        #[serde(default)]
+        agent: Option<u32>,
     },
     /// Take calls.
     Ready,
@@ -145,24 +172,38 @@ async fn choose(
     let (leads, works) = (rights::check::<Lead>(&who).is_ok(), rights::check::<Work>(&who).is_ok());
     // What is no number is no seat either.
     let seat = seat.parse().map(SeatId).map_err(|_| ApiError::Refused(Refusal::NoSuchSeat))?;
-    let (view, agent) = (shared.core.look().await?, agent_of(&who));
+    let (view, oneself) = (shared.core.look().await?, agent_of(&who.account));
     let found = view.seats.iter().find(|s| s.seat == seat).map(Seat::of);
-    let signs_in = agent.is_some() && matches!(choice, Choice::SignIn { .. });
-    let own = works && (signs_in || found.is_some_and(|s| s.is_of(&who)));
+    let named = match choice {
+        Choice::SignIn { agent: Some(number), .. } if who.account.number != Some(number) => Some(number),
+        Choice::SignIn { .. }
+        | Choice::Ready
+        | Choice::NotReady { .. }
+        | Choice::Break
+        | Choice::Training
+        | Choice::SignOut => None,
+    };
+    let signs_in = oneself.is_some() && matches!(choice, Choice::SignIn { .. });
+    let own = works && named.is_none() && (signs_in || found.is_some_and(|s| s.is_of(&who)));
     if !own && !leads {
         return Err(ApiError::NotAllowed);
     }
+    let agent = match named {
+        Some(number) => {
+            let account = shared.store.account_of_agent(number).await?.filter(|account| !account.disabled);
+            agent_of(&account.ok_or(ApiError::NoSuchAccount)?)
+        }
+        None => oneself.filter(|_| own),
+    };
     if !own {
         note(&shared, &who, Action::PresenceChosenForAnother, &seat.0.to_string(), json!(choice)).await?;
     }
-    let agent = agent.filter(|_| own);
     shared.core.command(move |reply| input(seat, choice, agent, reply)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The person as the core knows one; nothing for an account without agent number.
-fn agent_of(who: &Session) -> Option<Agent> {
-    let account = &who.account;
+fn agent_of(account: &Account) -> Option<Agent> {
     let skill = |(skill, level): (&String, &u8)| Level::new(*level).map(|level| (skill.clone(), level));
     Some(Agent {
         id: AgentId(account.number?),
@@ -174,7 +215,7 @@ fn agent_of(who: &Session) -> Option<Agent> {
 fn input(seat: SeatId, choice: Choice, agent: Option<Agent>, reply: crate::types::ReplyId) -> Input {
     let reply = Some(reply);
     let command = match choice {
-        Choice::SignIn { take_over } => match agent {
+        Choice::SignIn { take_over, .. } => match agent {
             Some(agent) => return Input::SignIn { seat, agent, take_over, reply },
             None => PresenceCommand::SignIn,
         },

@@ -1,8 +1,10 @@
 //! The API over a real loopback socket, with a real database and a real center behind it.
 
 mod accounts;
+mod desk;
 mod matrix;
 mod stream;
+mod supervisors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -14,13 +16,13 @@ use tokio::sync::mpsc;
 use super::core::{CORE_CAPACITY, CoreRequest, Counters, Refused};
 use super::*;
 use crate::center::{self, Center, Effect, Input};
-use crate::dialplan::{Queue, Seat};
+use crate::dialplan::{AnswerWhen, Desk, Hours, Line, Mark, Phase, Queue, QueueService, Seat, Service, Surge};
 use crate::store::accounts::{Account, Role, SessionRecord};
 use crate::store::ledger::{self, Ledger};
 use crate::store::{Keep, Place, Tailer};
 use crate::types::{
     CallEvent, CallId, Calling, Fate, IdBase, LegId, Level, LineNumber, Mono, Now, Origin, PhoneNumber, PromptName,
-    Row, SeatId, TrunkId, Wall,
+    QueueId, Row, SeatId, TrunkId, Wall, Word,
 };
 
 const IDS: IdBase = IdBase { node: 1, epoch_s: 100 };
@@ -160,21 +162,59 @@ fn plan() -> Plan {
         auto_answer: false,
     };
     let seats = [8001, 8002].into_iter().map(|id| (SeatId(id), seat(id))).collect();
-    Plan { deployment: "mianyang".into(), queues: vec![queue], seats, ..Plan::default() }
+    let mark = |name, approval| Mark { name: Word::new(name), approval, queue: None, priority: Some(9), prompt: None };
+    let surge = Surge { name: "flood".into(), prompt: None, queue: Some(QueueId(0)), lines: Vec::new() };
+    let service = QueueService {
+        queue: QueueId(0),
+        greeting: PromptName::new("greeting/12345"),
+        answer: AnswerWhen::AtOnce,
+        priority: 0,
+    };
+    let line = Line {
+        number: LineNumber::parse("12345").unwrap(),
+        name: "政务服务便民热线".into(),
+        unit: String::new(),
+        hours: Hours::Always,
+        phases: vec![Phase { from: Wall(0), mode: "12345".into(), service: Service::Queue(service) }],
+    };
+    Plan {
+        deployment: "mianyang".into(),
+        desk: Desk { results: vec![Word::new("solved")], ..Desk::default() },
+        lines: [(line.number.clone(), line)].into(),
+        queues: vec![queue],
+        seats,
+        marks: vec![mark("nuisance", true), mark("priority", false)],
+        surges: vec![surge],
+        ..Plan::default()
+    }
 }
 
 /// What the node does with requests, without its loop.
-async fn serve_core(mut requests: mpsc::Receiver<CoreRequest>) {
+async fn serve_core(requests: mpsc::Receiver<CoreRequest>) {
+    serve_center(idle_center(), requests).await;
+}
+
+const NOW: Now = Now { mono: Mono(1_000_000_000), wall: Wall(1_000) };
+
+/// A center in which the telephone of 8001 is registered.
+fn idle_center() -> Center {
     let mut center = Center::new(Arc::new(plan()), center::Config::default(), IDS);
-    let now = Now { mono: Mono(1_000_000_000), wall: Wall(1_000) };
+    center.handle(NOW, Input::Reachable { seat: SeatId(8001), reachable: true }, &mut Vec::new());
+    center
+}
+
+async fn serve_center(mut center: Center, mut requests: mpsc::Receiver<CoreRequest>) {
     let mut out = Vec::new();
-    center.handle(now, Input::Reachable { seat: SeatId(8001), reachable: true }, &mut out);
     while let Some(request) = requests.recv().await {
         out.clear();
         let slot = match request {
             CoreRequest::Ask { input, reply } => {
-                center.handle(now, input(crate::types::ReplyId(1)), &mut out);
+                center.handle(NOW, input(crate::types::ReplyId(1)), &mut out);
                 reply
+            }
+            CoreRequest::Tell(input) => {
+                center.handle(NOW, input, &mut out);
+                continue;
             }
             CoreRequest::Counters { reply } => {
                 let refused = |trunk: Option<&str>, reason: &str, count| Refused {
@@ -244,15 +284,25 @@ async fn story_with(
     let (handle, requests) = CoreHandle::new(Arc::new(|| {}));
     let ring = Arc::new(Ring::new("run"));
     let listener = bind(&config).unwrap();
+    // A plan that names another deployment, as if somebody had put it there. The second time it has mistakes.
+    let (plans, planned) = watch::channel(Arc::new(plan()));
+    let reload: Reload = Arc::new(move || {
+        if plans.borrow().deployment == "ziyang" {
+            return Err("plan.toml:3:1: no such queue".to_owned());
+        }
+        plans.send_replace(Arc::new(Plan { deployment: "ziyang".into(), ..plan() }));
+        Ok(())
+    });
     let shared = Shared::new(Parts {
         config,
         core: handle,
         store: store.clone(),
-        plan: watch::channel(Arc::new(plan())).1,
+        plan: planned,
         settings: Settings { deployment: "mianyang".to_owned(), ..Settings::default() },
         metrics: Arc::new(|| "yihao_calls 3\n".to_owned()),
         render: Arc::new(|file| if file == "lost" { Err("gone".to_owned()) } else { Ok(b"RIFF0123456789".to_vec()) }),
         events: Arc::clone(&ring),
+        reload,
     });
     let headers = format!("Authorization: Bearer {}\r\n", token.trim());
     let client = Client { address: listener.local_addr().unwrap(), store, ring, headers };

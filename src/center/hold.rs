@@ -39,10 +39,15 @@ impl Center {
     pub(super) fn talk_command(
         &mut self,
         seat: SeatId,
+        call: Option<CallId>,
         command: TalkCommand,
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
-        let work = self.seats.get(&seat).ok_or(Refusal::NoSuchSeat)?.work();
+        let here = self.seats.get(&seat).ok_or(Refusal::NoSuchSeat)?;
+        if call.is_some_and(|call| here.busy_with().is_none_or(|(has, _)| has != call)) {
+            return Err(Refusal::NoCall);
+        }
+        let work = here.work();
         match (work, command) {
             (Work::Talking { leg, .. }, TalkCommand::Hold) => self.on_held(leg, true, out),
             (Work::Talking { leg, .. }, TalkCommand::Retrieve) => self.on_held(leg, false, out),

@@ -90,6 +90,8 @@ pub enum Input {
     Talk {
         /// Which seat.
         seat: SeatId,
+        /// Only with this call: a command that comes late must not hit the next one.
+        call: Option<CallId>,
         /// What.
         command: TalkCommand,
         /// Who wants to know how it went.

@@ -8,7 +8,7 @@ use super::client::{Exchange, Outcome, cell, finish, shown, table};
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   yihao seats
-  yihao seats 8001 sign-in
+  yihao seats 8001 sign-in --agent 1027
   yihao seats 8001 not-ready --reason lunch
 
 Exit codes: 0 done, 1 refused, 2 the exchange cannot be reached.")]
@@ -22,6 +22,9 @@ pub struct Args {
     /// Why it is not ready: a word of the plan.
     #[arg(long, value_name = "WORD")]
     pub reason: Option<String>,
+    /// With sign-in: the number of the person; otherwise whom the plan has there.
+    #[arg(long, value_name = "NUMBER")]
+    pub agent: Option<u32>,
     /// With sign-in: sign out whoever else is there.
     #[arg(long)]
     pub take_over: bool,
@@ -64,7 +67,7 @@ fn ask(args: &Args) -> anyhow::Result<Outcome> {
 
 fn body(choice: Choice, args: &Args) -> Value {
     match choice {
-        Choice::SignIn => json!({"choice": "sign_in", "take_over": args.take_over}),
+        Choice::SignIn => json!({"choice": "sign_in", "take_over": args.take_over, "agent": args.agent}),
         Choice::Ready => json!({"choice": "ready"}),
         Choice::NotReady => json!({"choice": "not_ready", "reason": args.reason}),
         Choice::Break => json!({"choice": "break"}),

@@ -1,6 +1,5 @@
 //! `yihao serve`: starts the exchange and stays until it is told to end.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,9 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{self, Config, Overrides, secrets};
 use crate::dialplan::Plan;
 use crate::node::demo::Demo;
-use crate::node::{self, Renewal, Running, Signal};
+use crate::node::{self, Running, Signal};
 use crate::observability::{Format, init_logs};
-use crate::types::PromptName;
 
 /// Ended as told.
 pub const OK: u8 = 0;
@@ -66,7 +64,7 @@ pub fn run(args: &Args) -> Result<u8> {
     if !args.no_demo {
         demonstrate(&config, demo, &running);
     }
-    wait(running, &config, plan.prompts())
+    wait(running)
 }
 
 /// One call through the real stack, told as it goes.
@@ -143,19 +141,14 @@ fn greet(config: &Config, plan: &Plan, running: &Running, password: Option<&str>
 }
 
 /// SIGHUP: certificates, plan, secrets and prompts are read again. What has mistakes stays as it is, and they are told.
-fn reload(running: &Running, config: &Config, prompts: &mut BTreeSet<PromptName>) {
-    running.signal(Signal::Reload);
-    match Renewal::read(config, prompts) {
-        Ok(renewal) => {
-            // False: it ends, and needs no plan any more.
-            let _ending = running.signal(Signal::Renew(Box::new(renewal)));
-        }
-        Err(error) => tracing::error!("the old plan and secrets stay:\n{error}"),
+fn reload(running: &Running) {
+    if let Err(error) = running.reload() {
+        tracing::error!("{error}");
     }
 }
 
 /// Signals of the system become signals of the node; returns when the node has ended.
-fn wait(running: Running, config: &Config, mut prompts: BTreeSet<PromptName>) -> Result<u8> {
+fn wait(running: Running) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
@@ -167,7 +160,7 @@ fn wait(running: Running, config: &Config, mut prompts: BTreeSet<PromptName>) ->
             let end = tokio::select! {
                 _ = terminate.recv() => true,
                 _ = interrupt.recv() => true,
-                _ = hangup.recv() => { reload(&running, config, &mut prompts); false }
+                _ = hangup.recv() => { reload(&running); false }
                 _ = look.tick() => false,
             };
             if end {

@@ -1,6 +1,7 @@
 //! Each effect to its shell: the ledger first, then engine, sockets and askers, in order.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use crate::exchange::{Input, Output};
 use crate::media::engine as media;
@@ -8,7 +9,7 @@ use crate::sip::endpoint;
 use crate::sip::flow::Transport;
 use crate::sip::transaction::{By, Transmit};
 use crate::sip::transport::hep::Seen;
-use crate::types::CallEvent;
+use crate::types::{CallEvent, Row};
 
 use super::metrics;
 use super::run::Control;
@@ -21,8 +22,10 @@ impl Control {
             for by in refused.drain(..) {
                 self.feed(Input::Sip(endpoint::Input::Unsent { by }));
             }
-            let out = std::mem::take(&mut self.out);
-            self.write_ledger(&out);
+            let mut out = std::mem::take(&mut self.out);
+            let rows = out.extract_if(.., |output| matches!(output, Output::Ledger(_)));
+            let rows = rows.filter_map(|output| if let Output::Ledger(row) = output { Some(row) } else { None });
+            self.write_ledger(rows.collect());
             for output in out {
                 self.obey(output, &mut refused);
             }
@@ -37,30 +40,22 @@ impl Control {
     }
 
     /// One write for all rows of the turn, before anything of the turn is sent.
-    fn write_ledger(&mut self, out: &[Output]) {
-        self.rows.clear();
-        self.rows.extend(out.iter().filter_map(|o| match o {
-            Output::Ledger(row) => Some(row.clone()),
-            Output::Send(_)
-            | Output::Close(_)
-            | Output::Resolve { .. }
-            | Output::Media(_)
-            | Output::Seat(_)
-            | Output::Reply { .. } => None,
-        }));
-        if self.rows.is_empty() {
+    fn write_ledger(&mut self, rows: Vec<Row>) {
+        if rows.is_empty() {
             return;
         }
-        self.admitted += self.rows.iter().filter(|r| matches!(r.event, CallEvent::Arrived { .. })).count() as u64;
-        self.ledger.append(&self.rows);
-        metrics::ended(&self.rows);
+        self.admitted += rows.iter().filter(|r| matches!(r.event, CallEvent::Arrived { .. })).count() as u64;
+        self.ledger.append(&rows);
+        metrics::ended(&rows);
         for watcher in &mut self.watchers {
-            watcher(&self.rows);
+            watcher(&rows);
         }
+        self.stream.rows(Arc::new(rows));
     }
 
     fn obey(&mut self, output: Output, refused: &mut Vec<By>) {
         match output {
+            // All were taken out before.
             Output::Ledger(_) => {}
             Output::Send(transmit) => self.transmit(transmit, refused),
             Output::Close(connection) => self.streams.close(connection),
@@ -72,7 +67,10 @@ impl Control {
                 self.feed(Input::Media(media::Event::RecordingFailed { call, why }));
             }
             Output::Media(command) => self.engine.queue(command),
-            Output::Seat(news) => tracing::info!(seat = %news.seat, change = ?news.change, "a seat has changed"),
+            Output::Seat(news) => {
+                tracing::info!(seat = %news.seat, change = ?news.change, "a seat has changed");
+                self.stream.seat(self.clock.now().wall, news);
+            }
             Output::Reply { to, reply } => {
                 if let Some(slot) = self.replies.remove(&to) {
                     // An asker that has gone away needs no answer.

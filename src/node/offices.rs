@@ -18,7 +18,7 @@ use crate::media::recording::{Recording, export};
 use crate::sip::transport::certificate::Certificate;
 use crate::store::{self, Store};
 
-use super::Watcher;
+use super::renew::Reloader;
 use super::start::{Bound, NODE, most_segments};
 
 /// How long a start waits for the database to make the local session; then it goes on without.
@@ -71,12 +71,13 @@ pub(super) struct Needs<'a> {
     pub(super) metrics: api::Metrics,
     pub(super) http: Http,
     pub(super) listeners: &'a [Bound],
+    pub(super) reloader: Arc<Reloader>,
 }
 
 impl Offices {
-    /// Starts them; the watcher takes the rows that the stream of events is made of.
-    pub(super) fn open(needs: Needs<'_>) -> (Self, Watcher) {
-        let Needs { runtime, config, plan, core, store, metrics, http, listeners } = needs;
+    /// Starts them; the feed takes what the stream of events is made of.
+    pub(super) fn open(needs: Needs<'_>) -> (Self, api::events::Feed) {
+        let Needs { runtime, config, plan, core, store, metrics, http, listeners, reloader } = needs;
         let (stop, stopped) = watch::channel(false);
         let keep = store::Keep::of(config.ledger.keep_days, most_segments(config));
         let tailer = store::Tailer::new(store.clone(), config.folders.ledger(), NODE, keep);
@@ -87,7 +88,7 @@ impl Offices {
         let first_password = prepare(runtime, &store, config.folders.token(), &stopped, &mut tasks);
 
         let ring = Arc::new(api::events::Ring::new(&super::clock::wall().0.to_string()));
-        let (mut rows, following) = api::events::rows();
+        let (feed, following) = api::events::feed();
         tasks.push(runtime.spawn(api::events::follow(following, core.clone(), Arc::clone(&ring), stopped.clone())));
 
         let settings = settings(config, &plan.borrow(), listeners);
@@ -100,16 +101,18 @@ impl Offices {
             metrics,
             render: render(config.folders.recordings.clone()),
             events: ring,
+            reload: Arc::new(move || reloader.reload().map_err(|error| error.to_string())),
         });
         let ready = shared.ready();
         ready.store(true, Ordering::Release);
+        tasks.push(runtime.spawn(api::keep_lists(shared.clone(), stopped.clone())));
         let listener = http.listener;
         tasks.push(runtime.spawn(async move {
             if let Err(error) = api::serve(listener, shared, stopped).await {
                 tracing::error!(%error, "the HTTP interface has ended");
             }
         }));
-        (Self { stop, tasks, store, ready, first_password }, Box::new(move |batch| rows.take(batch)))
+        (Self { stop, tasks, store, ready, first_password }, feed)
     }
 
     /// Lets all finish: the database follows the ledger to its end.
@@ -166,6 +169,8 @@ fn settings(config: &Config, plan: &Plan, listeners: &[Bound]) -> api::Settings 
         recording: config.recording.on,
         max_calls: config.limits.calls,
         max_calls_per_s: config.limits.calls_per_s,
+        records_days: config.retention.records_days,
+        recordings_days: config.retention.recordings_days.min(config.retention.records_days),
     }
 }
 

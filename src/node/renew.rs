@@ -3,17 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{self, Config, secrets};
 use crate::dialplan::Plan;
 use crate::dialplan::report::Report;
 use crate::media::engine::prompt::{PromptError, Prompts};
 use crate::sip::endpoint;
+use crate::sip::transport::certificate::{Certificate, CertificateError};
 use crate::types::PromptName;
 
+use super::Signal;
 use super::input_log::PlanText;
-use super::start;
+use super::start::{self, Wake};
 
 /// What a node goes on with.
 pub struct Renewal {
@@ -27,14 +30,48 @@ pub struct Renewal {
 #[derive(Debug, thiserror::Error)]
 pub enum RenewError {
     /// Mistakes of plan or secrets, all of them.
-    #[error("{0}")]
+    #[error("the old plan and secrets stay:\n{0}")]
     Mistakes(Report),
     /// A prompt cannot be played.
-    #[error(transparent)]
+    #[error("the old plan and secrets stay: {0}")]
     Prompt(#[from] PromptError),
     /// The plan changed while it was read.
-    #[error("the plan cannot be read: {0}")]
+    #[error("the old plan and secrets stay; the new plan cannot be read: {0}")]
     Plan(#[from] std::io::Error),
+    /// The certificates are of no use; the rest was taken over.
+    #[error("the old certificates stay, all else was read again: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The exchange has ended, or is about to.
+    #[error("the exchange is ending")]
+    Ending,
+}
+
+/// Has everything read again, whoever asks for it. Cheap to share.
+pub(super) struct Reloader {
+    pub(super) config: Config,
+    /// Prompts of plans so far.
+    pub(super) prompts: Mutex<BTreeSet<PromptName>>,
+    pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) signals: SyncSender<Signal>,
+    pub(super) wake: Wake,
+}
+
+impl Reloader {
+    /// Reads plan, secrets and prompts again for the control thread to go on with, and certificates for new connections. Blocks
+    /// on files, so no thread that serves others calls it.
+    ///
+    /// # Errors
+    /// [`RenewError`]: the old plan, secrets and prompts stay.
+    pub(super) fn reload(&self) -> Result<(), RenewError> {
+        // One at a time: the last to read is the last to be taken over.
+        let mut prompts = self.prompts.lock().unwrap_or_else(PoisonError::into_inner);
+        let certificate = self.certificate.as_ref().map_or(Ok(()), |certificate| certificate.reload());
+        let renewal = Renewal::read(&self.config, &mut prompts)?;
+        self.signals.send(Signal::Renew(Box::new(renewal))).map_err(|_| RenewError::Ending)?;
+        (self.wake)();
+        certificate?;
+        Ok(())
+    }
 }
 
 impl Renewal {
@@ -43,7 +80,7 @@ impl Renewal {
     ///
     /// # Errors
     /// [`RenewError`]: then nothing has changed.
-    pub fn read(config: &Config, known: &mut BTreeSet<PromptName>) -> Result<Renewal, RenewError> {
+    fn read(config: &Config, known: &mut BTreeSet<PromptName>) -> Result<Renewal, RenewError> {
         let (plan, report) = config::load_plan(config);
         let Some(plan) = plan else { return Err(RenewError::Mistakes(report)) };
         let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);

@@ -12,19 +12,19 @@ use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::api;
 use crate::api::core::CoreRequest;
-use crate::center::{self, Reply};
+use crate::center::{self, Refusal, Reply};
 use crate::dialplan::Plan;
 use crate::exchange::{Exchange, Input, Output};
 use crate::media::engine::{self, Engine};
 use crate::sip::endpoint;
 use crate::sip::flow::Flow;
-use crate::sip::transport::certificate::Certificate;
 use crate::sip::transport::hep::Seen;
 use crate::sip::transport::stream::{self, Inbox, Streams};
 use crate::sip::transport::udp::Udp;
 use crate::store::ledger::Ledger;
-use crate::types::{Now, ReplyId, Row, TrunkId};
+use crate::types::{Now, ReplyId, TrunkId};
 
 use super::captures::Captures;
 use super::clock::Clock;
@@ -69,7 +69,8 @@ pub(super) struct Control {
     pub(super) signals: Receiver<Signal>,
     pub(super) watchers_in: Receiver<Watcher>,
     pub(super) watchers: Vec<Watcher>,
-    pub(super) certificate: Option<Arc<Certificate>>,
+    /// What the stream of events is made of.
+    pub(super) stream: api::events::Feed,
     pub(super) trunk_names: BTreeMap<TrunkId, String>,
     /// The plan that the interface shows.
     pub(super) plan_now: watch::Sender<Arc<Plan>>,
@@ -78,7 +79,6 @@ pub(super) struct Control {
     pub(super) next_reply: u64,
     pub(super) out: Vec<Output>,
     pub(super) media_events: Vec<engine::Event>,
-    pub(super) rows: Vec<Row>,
     pub(super) admitted: u64,
     /// What `/readyz` says.
     pub(super) ready: Arc<AtomicBool>,
@@ -206,12 +206,21 @@ impl Control {
     fn on_request(&mut self, request: CoreRequest) {
         let (input, slot) = match request {
             CoreRequest::Ask { input, reply } => (input(self.reply_id()), reply),
+            CoreRequest::Tell(input) => return self.feed(Input::Command(input)),
             CoreRequest::Counters { reply } => {
                 // An asker that has gone away needs no answer.
                 let _gone = reply.send(metrics::counters(&self.exchange, &self.trunk_names, self.admitted));
                 return;
             }
         };
+        let resumes = matches!(input, center::Input::Resume { .. });
+        if resumes && self.ending.is_some() {
+            let _gone = slot.send(Reply::Refused(Refusal::NotAccepting));
+            return;
+        }
+        if resumes || matches!(input, center::Input::Drain { .. }) {
+            self.ready.store(resumes, Ordering::Release);
+        }
         self.replies.insert(ReplyId(self.next_reply), slot);
         self.feed(Input::Command(input));
     }
@@ -235,14 +244,6 @@ impl Control {
                 self.leave();
             }
             Signal::Renew(renewal) => self.renew(*renewal),
-            Signal::Reload => {
-                if let Some(certificate) = &self.certificate {
-                    match certificate.reload() {
-                        Ok(()) => tracing::info!("certificates were read again"),
-                        Err(error) => tracing::error!(%error, "the old certificates stay"),
-                    }
-                }
-            }
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -39,6 +39,7 @@ use super::captures::Captures;
 use super::clock::{self, Clock};
 use super::input_log::{Header, InputLog, Limits, Mask, PlanText, SeatProof};
 use super::offices::{Http, Needs, Offices};
+use super::renew::Reloader;
 use super::run::{Control, Socket, WAKE};
 
 /// Signals and watchers that may wait for the next turn of the loop.
@@ -109,7 +110,14 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
     let (lookups, resolved) = sync_channel(LOOKUPS);
     let (core, requests) = api::core::CoreHandle::new(Arc::clone(&wake));
     let (plan_now, plan_seen) = watch::channel(Arc::clone(&plan));
-    let (offices, events) = Offices::open(Needs {
+    let reloader = Arc::new(Reloader {
+        config: config.clone(),
+        prompts: Mutex::new(plan.prompts()),
+        certificate,
+        signals: signals.clone(),
+        wake: Arc::clone(&wake),
+    });
+    let (offices, stream) = Offices::open(Needs {
         runtime: &runtime,
         config,
         plan: plan_seen,
@@ -118,6 +126,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         metrics,
         http,
         listeners: &listeners,
+        reloader: Arc::clone(&reloader),
     });
     let control = Control {
         poll,
@@ -136,8 +145,8 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         resolver: Resolve::new(&runtime, lookups, Arc::clone(&wake)),
         signals: signals_in,
         watchers_in,
-        watchers: vec![events],
-        certificate,
+        watchers: Vec::new(),
+        stream,
         plan_now,
         trunk_names: plan.trunks.iter().map(|t| (t.id, t.name.clone())).collect(),
         disk: DiskWatch::new(config),
@@ -145,7 +154,6 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         next_reply: 0,
         out: Vec::new(),
         media_events: Vec::new(),
-        rows: Vec::new(),
         admitted: 0,
         ready: Arc::clone(&offices.ready),
         ending: None,
@@ -167,6 +175,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
         first_password,
         signals,
         wake,
+        reloader,
         control: thread,
         watchers,
     })

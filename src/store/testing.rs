@@ -90,7 +90,11 @@ pub(crate) fn whole_call(call: u64) -> Vec<Row> {
         row(call, at + 5, CallEvent::Recording { file: format!("2026/11/c{call}.yhr") }),
         row(call, at + 8, CallEvent::LegEnded { leg, cause: Cause::HungUp, status: None }),
         row(call, at + 9, CallEvent::Ended { fate: Fate::Answered { seat } }),
-        row(call, at + 9, CallEvent::Quality { leg, report: StreamReport { codec: Some(Codec::Pcma), ..StreamReport::default() } }),
+        row(
+            call,
+            at + 9,
+            CallEvent::Quality { leg, report: StreamReport { codec: Some(Codec::Pcma), ..StreamReport::default() } },
+        ),
     ]
 }
 

@@ -66,7 +66,13 @@ impl Store {
     ///
     /// # Errors
     /// [`QueryError`] when the database does not answer.
-    pub async fn take_wish(&self, wish: (CallId, i64), by: &str, take_over: bool, now: Wall) -> Result<bool, QueryError> {
+    pub async fn take_wish(
+        &self,
+        wish: (CallId, i64),
+        by: &str,
+        take_over: bool,
+        now: Wall,
+    ) -> Result<bool, QueryError> {
         const TAKE: &str = "
             UPDATE wishes SET taken_at = $3, taken_by = $4
             WHERE call_id = $1 AND seq = $2 AND done_at IS NULL AND (taken_by IS NULL OR taken_by = $4 OR $5 = 1)";

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AgentId, CallId, Calling, Cause, Codec, Digit, LegId, Level, LineNumber, OfferId, Origin, PhoneNumber, SeatId, Wall, Word,
+    AgentId, CallId, Calling, Cause, Codec, Digit, LegId, Level, LineNumber, OfferId, Origin, PhoneNumber, SeatId,
+    Wall, Word,
 };
 
 /// One row. Names (queue, trunk) stand as in the plan, so that an old row reads the same after the plan has changed.

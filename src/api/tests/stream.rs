@@ -2,6 +2,8 @@
 
 use super::super::events::{CallStep, Happened};
 use super::*;
+use crate::center::{SeatChange, SeatNews};
+use crate::types::AgentId;
 
 /// A WebSocket client of the few frames that are needed (RFC 6455 5.2).
 struct Socket(tokio::net::TcpStream);
@@ -39,6 +41,18 @@ impl Socket {
                 1 => return Some(serde_json::from_slice(&body).unwrap()),
                 8 => return None,
                 _ => {}
+            }
+        }
+    }
+}
+
+impl Socket {
+    /// The next piece of news about a seat; pictures of seats and queues are passed over.
+    async fn news(&mut self) -> Value {
+        loop {
+            let happened = self.next().await.unwrap()["happened"].clone();
+            if happened["kind"] == "seat_news" {
+                return happened;
             }
         }
     }
@@ -103,6 +117,36 @@ async fn agents_hear_of_their_own_calls_only() {
         client.ring.add(1, step(2, &[]));
         client.ring.add(1, step(3, &[8002, 8001]));
         assert_eq!(socket.next().await.unwrap()["happened"]["call"], "c3");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_seat_is_told_at_once_to_its_person_and_to_leaders() {
+    story(serve_core, async |client, shared| {
+        let (agent, leader) = (client.of(&[Role::Agent]).await, client.of(&[Role::Supervisor]).await);
+        let mut sockets = Vec::new();
+        for who in [&agent, &leader] {
+            let mut socket = Socket::open(who, "").await.ok().unwrap();
+            socket.next().await.unwrap();
+            sockets.push(socket);
+        }
+        let (feed, following) = events::feed();
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(events::follow(following, shared.core.clone(), Arc::clone(&client.ring), stopped));
+        let rang: SeatChange = serde_json::from_value(json!({"presence": {"not_ready": "no_answer"}})).unwrap();
+        for (seat, change) in [(8002, SeatChange::BreakOver), (8001, rang)] {
+            feed.seat(Wall(1), SeatNews { seat: SeatId(seat), agent: Some(AgentId(1027)), change });
+        }
+        let rang =
+            json!({"kind": "seat_news", "seat": 8001, "agent": 1027, "change": {"presence": {"not_ready": "no_answer"}}});
+        let over = json!({"kind": "seat_news", "seat": 8002, "agent": 1027, "change": "break_over"});
+        assert_eq!(sockets[0].news().await, rang);
+        assert_eq!(sockets[1].news().await, over);
+        assert_eq!(sockets[1].news().await, rang);
+        stop.send(true).unwrap();
+        tasks.join_next().await.unwrap().unwrap();
     })
     .await;
 }

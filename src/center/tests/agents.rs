@@ -26,7 +26,7 @@ fn wrap_up(stage: &mut Stage, seat: u32, command: WrapUpCommand) -> Reply {
 }
 
 fn talk(stage: &mut Stage, seat: u32, command: TalkCommand) -> Reply {
-    stage.feed(Input::Talk { seat: SeatId(seat), command, reply: Some(ReplyId(1)) });
+    stage.feed(Input::Talk { seat: SeatId(seat), call: None, command, reply: Some(ReplyId(1)) });
     reply(stage)
 }
 
@@ -243,6 +243,25 @@ fn an_agent_holds_takes_back_and_hangs_up_from_the_desk() {
     }
     assert_eq!(stage.fate(caller), Some(Fate::Answered { seat: SeatId(8001) }));
     assert!(matches!(stage.seat(8001).work, Doing::WrapUp { .. }));
+}
+
+#[test]
+fn a_command_for_a_call_that_is_over_does_not_hit_the_next() {
+    let mut stage = Stage::with_ready(&[8001]);
+    let (caller, leg) = talking(&mut stage);
+    let call = stage.seat(8001).work;
+    let Doing::Talking { call } = call else { panic!("{call:?}") };
+    let hang_up = |stage: &mut Stage, call| {
+        let command = TalkCommand::HangUp;
+        stage.feed(Input::Talk { seat: SeatId(8001), call: Some(call), command, reply: Some(ReplyId(1)) });
+        reply(stage)
+    };
+    assert_eq!(hang_up(&mut stage, CallId(call.0 + 1)), Reply::Refused(Refusal::NoCall));
+    assert_eq!(stage.fate(caller), None);
+    assert_eq!(hang_up(&mut stage, call), Reply::Done);
+    stage.ended(leg, Cause::HungUp);
+    stage.ended(caller, Cause::HungUp);
+    assert_eq!(stage.fate(caller), Some(Fate::Answered { seat: SeatId(8001) }));
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn a_phone_that_rings_is_asked_to_answer_and_only_then() {
     stage.queued("12345");
     let (_, seat_leg) = stage.dialled();
     let command = |stage: &mut Stage| {
-        let input = |reply| Input::Talk { seat: SeatId(8001), command: TalkCommand::Answer, reply };
+        let input = |reply| Input::Talk { seat: SeatId(8001), call: None, command: TalkCommand::Answer, reply };
         stage.feed(input(Some(ReplyId(1))));
         stage.last.pop()
     };

@@ -329,11 +329,11 @@ impl World {
             }
             8 => {
                 let command = if self.dice.percent(50) { TalkCommand::HangUp } else { TalkCommand::Answer };
-                Input::Talk { seat, command, reply }
+                Input::Talk { seat, call: None, command, reply }
             }
             _ => {
                 let hold = if self.dice.percent(50) { TalkCommand::Hold } else { TalkCommand::Retrieve };
-                Input::Talk { seat, command: hold, reply }
+                Input::Talk { seat, call: None, command: hold, reply }
             }
         }
     }
