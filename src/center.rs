@@ -9,6 +9,7 @@ mod answer;
 mod arrive;
 mod audit;
 mod check;
+mod clock_step;
 mod end;
 mod familiar;
 mod hold;
@@ -40,6 +41,7 @@ use crate::types::{
     CallEvent, CallId, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, Mono, Now, OfferId, QueueId, ReplyId, Row,
     RunId, SeatId, TrunkId,
 };
+use clock_step::Steps;
 use familiar::Familiar;
 use live::Live;
 use marks::Marks;
@@ -119,6 +121,7 @@ pub struct Center {
     surges: BTreeSet<String>,
     timers: Timers,
     memory: Memory,
+    steps: Steps,
 }
 
 impl Center {
@@ -147,6 +150,7 @@ impl Center {
             surges: BTreeSet::new(),
             timers: Timers::default(),
             memory,
+            steps: Steps::default(),
         };
         // Nobody watches yet.
         center.adopt(plan, &mut Out { now: Now::default(), effects: &mut Vec::new() });
@@ -155,6 +159,8 @@ impl Center {
 
     /// Applies one input and appends what must be done to `effects`, in order.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        let first = effects.len();
+        self.steps.follow(now, self.calls.keys().copied());
         let out = &mut Out { now, effects };
         self.turn_the_day(out);
         match input {
@@ -200,6 +206,7 @@ impl Center {
             Input::Tick => self.on_tick(out),
         }
         self.match_waiting(out);
+        self.steps.stamp(&mut effects[first..]);
     }
 
     fn on_leg(&mut self, leg: LegId, event: LegEvent, out: &mut Out<'_>) {

@@ -10,6 +10,7 @@ use crate::types::{
 
 mod agents;
 mod audits;
+mod clock_step;
 mod ends;
 mod overflow;
 mod queueing;
