@@ -16,6 +16,7 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod watch;
 mod worker;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -32,6 +33,7 @@ pub use io::{Command, Event};
 
 use crate::types::{CallId, LegId, MediaPort, NetworkId, Origin};
 use prompt::Prompts;
+use watch::{Found, Pulse, Watch};
 use worker::{Order, Shared, Worker};
 
 /// Orders that wait for one worker at most; further ones wait in the engine, in order.
@@ -162,6 +164,8 @@ struct Post {
     waiting: VecDeque<Order>,
     /// Whether orders are in the channel for which the bell was not rung.
     unheard: bool,
+    pulse: Arc<Pulse>,
+    watch: Watch,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -239,13 +243,22 @@ impl Engine {
             let (sender, receiver) = sync_channel(ORDERS);
             let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
             let wake = Arc::new(wake.map_err(|e| StartError::Thread(e.into()))?);
-            posts.push(Post { orders: sender, wake, waiting: VecDeque::new(), unheard: false, thread: None });
+            posts.push(Post {
+                orders: sender,
+                wake,
+                waiting: VecDeque::new(),
+                unheard: false,
+                pulse: Arc::default(),
+                watch: Watch::default(),
+                thread: None,
+            });
             orders.push(receiver);
         }
         let shared = Shared {
             config: config.clone(),
             clock: worker::Clock::start(),
             peers: posts.iter().map(|post| (post.orders.clone(), post.wake.clone())).collect(),
+            pulses: posts.iter().map(|post| post.pulse.clone()).collect(),
             events: events_in,
             disk: disk.queue(),
         };
@@ -323,6 +336,25 @@ impl Engine {
                 self.leave(place.call);
             }
         }
+    }
+
+    /// Looks whether every worker has turned since the last look, and has each turn once more. A worker that stands still takes
+    /// the sound of its calls along; the others go on. Called about once a second.
+    pub fn look(&mut self) {
+        let mut stalled = 0;
+        for (worker, post) in self.posts.iter_mut().enumerate() {
+            match post.watch.look(&post.pulse) {
+                Found::Turning => {}
+                Found::Stalled => {
+                    tracing::error!(worker, "a media worker stands still: nobody in its calls hears anything");
+                    stalled += 1;
+                }
+                Found::StillStalled => stalled += 1,
+                Found::Recovered => tracing::warn!(worker, "the media worker goes on"),
+            }
+            ring(&post.wake);
+        }
+        metrics::gauge!("yihao_media_workers_stalled").set(f64::from(stalled));
     }
 
     /// Ends all legs and recordings and waits for the threads; the last events stay readable.

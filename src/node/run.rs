@@ -169,6 +169,7 @@ impl Control {
         if self.disk.is_due(now) {
             self.watch_disk(now);
             self.ledger.retry();
+            self.engine.look();
             metrics::record(&self.exchange, &self.trunk_names, self.admitted, now);
             if let Some(captures) = &self.captures {
                 ::metrics::counter!("yihao_capture_lost_total").absolute(captures.lost());

@@ -66,6 +66,10 @@ pub const METRICS: &[Metric] = &[
     gauge("yihao_media_ports_free", "Media ports that are free and rested."),
     gauge("yihao_media_ports_in_use", "Media ports that legs hold."),
     counter("yihao_media_ports_pressed_total", "Media ports dealt out before their rest was over."),
+    gauge(
+        "yihao_media_workers_stalled",
+        "Media workers that have not turned for a second: nobody in their calls hears anything. Look at the machine, restart.",
+    ),
     gauge("yihao_recording_disk_full", "1 while the disk has too little room for recordings. Free space now."),
     counter("yihao_recording_failures_total", "Recordings that broke off. Check the disk."),
     counter("yihao_recording_sync_failures_total", "Syncs of recordings that failed. Check the disk."),

@@ -23,6 +23,7 @@ use super::plan::Call;
 use super::prompt::Prompts;
 use super::slots::Slots;
 use super::sockets::Pair;
+use super::watch::Pulse;
 use super::{Command, EngineConfig, Event};
 use crate::types::{CallId, LegId, Mono, NetworkId, Now, Wall};
 
@@ -104,6 +105,8 @@ pub(super) struct Shared {
     pub(super) config: EngineConfig,
     pub(super) clock: Clock,
     pub(super) peers: Vec<(SyncSender<Order>, Arc<EventFd>)>,
+    /// Each worker's.
+    pub(super) pulses: Vec<Arc<Pulse>>,
     pub(super) events: SyncSender<Event>,
     pub(super) disk: DiskQueue,
 }
@@ -273,6 +276,7 @@ impl Worker {
 
     /// One turn of the loop: wait, read what came, obey orders, do what is due, report.
     pub(super) fn turn(&mut self, ready: &mut [EpollEvent], timeout: EpollTimeout) -> Obeyed {
+        self.shared.pulses[self.index].beat();
         let count = match self.poll.wait(ready, timeout) {
             Ok(count) => count,
             Err(nix::Error::EINTR) => 0,

@@ -80,8 +80,14 @@ impl Rig {
         let time = Arc::new(AtomicU64::new(1_000_000_000));
         let mut clock = Clock::start();
         clock.held = Some(time.clone());
-        let shared =
-            Shared { config, clock, peers: vec![(orders_in.clone(), bell)], events: events_in, disk: disk.queue() };
+        let shared = Shared {
+            config,
+            clock,
+            peers: vec![(orders_in.clone(), bell)],
+            pulses: vec![Arc::default()],
+            events: events_in,
+            disk: disk.queue(),
+        };
         let worker = Worker::new(0, shared, pairs, orders).expect("a poll set");
         Self {
             worker,
