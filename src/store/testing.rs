@@ -29,7 +29,7 @@ impl Bed {
     /// With a database on the server that this process of tests has started; nothing, said aloud, when there is no PostgreSQL.
     pub(crate) async fn postgres(test: &str) -> Option<Self> {
         let server = server::shared(test)?;
-        let place = server.new_database().await;
+        let place = Place::Postgres { url: server.new_database().await, password: None };
         Some(Self { place, ..Self::sqlite() })
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::store::Place;
 use crate::store::counters::LOST;
 use crate::store::ledger::{Config, Ledger};
 use crate::store::testing::server::{self, Server};
@@ -54,7 +55,7 @@ async fn assert_whole(store: &Store) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_for_the_busiest_hour_and_dies_again_and_again_misses_nothing_and_has_nothing_twice() {
     let Some(server) = Server::start() else { return server::skip("the busiest hour without a server") };
-    let place = server.new_database().await;
+    let place = Place::Postgres { url: server.new_database().await, password: None };
     server.kill();
     let bed = Bed::sqlite();
     let store = Store::open(&place).await.expect("an exchange starts without its server");

@@ -13,8 +13,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::store::Place;
-
 /// User and group `nobody` of Debian.
 const NOBODY: u32 = 65_534;
 /// For tests: nothing is synced, little memory is taken, no network is heard.
@@ -93,13 +91,13 @@ impl Server {
         run(self.control().args(["-w", "-m", "immediate", "stop"]));
     }
 
-    /// A new empty database.
-    pub(crate) async fn new_database(&self) -> Place {
+    /// Makes a new empty database; its address.
+    pub(crate) async fn new_database(&self) -> String {
         let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        Place::Postgres { url: self.url(&name), password: None }
+        self.url(&name)
     }
 
     fn url(&self, database: &str) -> String {
