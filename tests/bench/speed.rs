@@ -15,8 +15,10 @@ mod http;
 #[path = "speed/inner.rs"]
 mod inner;
 #[path = "speed/load.rs"]
+#[expect(dead_code, reason = "the tests of load and faults use more of it")]
 mod load;
 #[path = "speed/process.rs"]
+#[expect(dead_code, reason = "the tests of load and faults use more of it")]
 mod process;
 #[path = "relay.rs"]
 mod relay;
@@ -33,7 +35,9 @@ mod whole;
 
 use anyhow::Result;
 
+use site::Setting;
 use table::{Best, Row, Table};
+use whole::Whole;
 
 /// How long everything is measured.
 #[derive(Clone, Copy, Debug)]
@@ -60,10 +64,12 @@ fn main() -> Result<()> {
     let only = arguments.iter().find_map(|a| a.strip_prefix("--only="));
     let begin = process::machine();
     let mut table = Table::default();
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 8] = [
         ("inner", inner_parts),
         ("bridged", bridged),
         ("set-up", set_up),
+        ("queued", queued),
+        ("crowd", crowd),
         ("media", media),
         ("talking", talking),
         ("tls", registrations),
@@ -97,25 +103,63 @@ fn bridged(effort: Effort, table: &mut Table) -> Result<()> {
     for (recording, name) in
         [(false, "bridged calls per CPU second, not recorded"), (true, "bridged calls per CPU second, recorded")]
     {
-        let whole = whole::bridged(recording, effort.rounds, effort.seconds)?;
-        table.add(Row::new(name, "/s", Best::High, (1e3, 3e3), median(whole.per_cpu_s)));
-        let threads: Vec<String> =
-            whole.by_thread.iter().filter(|(_, us)| *us >= 1.0).map(|(name, us)| format!("{name} {us:.0}")).collect();
-        table.note(format!(
-            "{name}: {:.0} calls a second by the clock; us a call by thread: {}; {} messages sent again",
-            median(whole.per_wall_s),
-            threads.join(", "),
-            whole.resent
-        ));
+        let whole = whole::bridged(Setting { seats: 200, recording }, effort.rounds, effort.seconds)?;
+        table.add(Row::new(name, "/s", Best::High, (1e3, 3e3), median(whole.per_cpu_s.clone())));
+        note_threads(table, name, whole);
     }
     Ok(())
 }
 
+fn note_threads(table: &mut Table, name: &str, whole: Whole) {
+    let threads: Vec<String> =
+        whole.by_thread.iter().filter(|(_, us)| *us >= 1.0).map(|(name, us)| format!("{name} {us:.0}")).collect();
+    table.note(format!(
+        "{name}: {:.0} calls a second by the clock; us a call by thread: {}; {} messages sent again",
+        median(whole.per_wall_s),
+        threads.join(", "),
+        whole.resent
+    ));
+}
+
 fn set_up(effort: Effort, table: &mut Table) -> Result<()> {
-    let tallies = whole::set_up(effort.rounds, effort.seconds)?;
+    let tallies = whole::set_up(100, effort.rounds, effort.seconds)?;
     let of = |part| median(tallies.iter().map(|tally| tally.set_up_ms(part)).collect());
     table.add(Row::new("INVITE to the seat's INVITE, p50", "ms", Best::Low, (2.0, 0.5), of(0.5)));
     table.add(Row::new("INVITE to the seat's INVITE, p99", "ms", Best::Low, (4.0, 2.0), of(0.99)));
+    Ok(())
+}
+
+/// Wrap-up is off, the greeting one frame long, phones answer and callers hang up at once: said beside the figure.
+fn queued(effort: Effort, table: &mut Table) -> Result<()> {
+    const SEATS: u32 = 600;
+    let name = "queued calls per CPU second, 600 seats, no wrap-up, hang-up at once";
+    let whole = whole::bridged(Setting { seats: SEATS, recording: true }, effort.rounds, effort.seconds)?;
+    table.add(Row::new(name, "/s", Best::High, (500.0, 2e3), median(whole.per_cpu_s.clone())));
+    note_threads(table, name, whole);
+    let tallies = whole::set_up(SEATS, effort.rounds, effort.seconds)?;
+    let of = |part| median(tallies.iter().map(|tally| tally.set_up_ms(part)).collect());
+    table.add(Row::new("set-up through the queue, 600 seats, p50", "ms", Best::Low, (2.0, 0.5), of(0.5)));
+    table.add(Row::new("set-up through the queue, 600 seats, p99", "ms", Best::Low, (4.0, 2.0), of(0.99)));
+    Ok(())
+}
+
+fn crowd(effort: Effort, table: &mut Table) -> Result<()> {
+    let crowds = whole::crowd(&[250, 500, 1_000, 1_500, 2_000], effort.seconds)?;
+    let most = crowds.iter().filter(|crowd| crowd.is_served()).map(|crowd| crowd.calls).max().unwrap_or(0);
+    let name = "calls at a time, 1,000 seats, relayed and recorded, music for the rest";
+    table.add(Row::new(name, "", Best::High, (2e3, 2e3), most as f64));
+    for crowd in &crowds {
+        let cores: Vec<String> =
+            crowd.cores.iter().take(4).map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect();
+        table.note(format!(
+            "{} calls at a time: {}; {} frames left out; the bench sent {:.0} % of its packets{}",
+            crowd.calls,
+            cores.join(", "),
+            crowd.skipped,
+            crowd.sent * 100.0,
+            if crowd.is_served() { "" } else { ": the machine does not keep up" }
+        ));
+    }
     Ok(())
 }
 

@@ -20,7 +20,7 @@ const MS: u64 = 1_000_000;
 const RESEND: u64 = 500 * MS;
 /// How often it is looked for what must be sent again.
 const LOOK: u64 = 100 * MS;
-/// Patience with the last calls of a run.
+/// Patience with the last calls of a run, unless another is asked for.
 const DRAIN: u64 = 6_000 * MS;
 const PACKET: usize = 172;
 /// Calls begun in a second at most: two ports a call that rest a second each are more than a process has files for beyond it.
@@ -95,6 +95,8 @@ enum SeatState {
 
 #[derive(Debug, Default)]
 struct Call {
+    /// The exchange has answered the INVITE, provisionally at least.
+    heard: bool,
     caller: CallerState,
     seat: SeatState,
     touched: u64,
@@ -138,6 +140,8 @@ pub(crate) struct Load {
     by_port: BTreeMap<u16, usize>,
     next_look: u64,
     tally: Tally,
+    /// How long the last calls of a run are waited for.
+    patience: u64,
 }
 
 impl Load {
@@ -174,7 +178,24 @@ impl Load {
             by_port: BTreeMap::new(),
             next_look: 0,
             tally: Tally::default(),
+            patience: DRAIN,
         })
+    }
+
+    /// The same with another patience for the last calls of each run.
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience: u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX), ..self }
+    }
+
+    /// Call-IDs of all INVITEs so far.
+    pub(crate) fn invited(&self) -> Vec<String> {
+        (0..self.calls.len()).map(|n| self.caller(n).call_id()).collect()
+    }
+
+    /// Call-IDs of the INVITEs that the exchange took: it answered them with 1xx or 2xx.
+    pub(crate) fn taken(&self) -> Vec<String> {
+        let taken = self.calls.iter().enumerate().filter(|(_, call)| call.heard);
+        taken.map(|(n, _)| self.caller(n).call_id()).collect()
     }
 
     /// Makes calls for `time` and waits for their ends (or, with [`Then::Talk`], until all `most` talk).
@@ -192,7 +213,7 @@ impl Load {
             }
             let waiting = self.calls.len() - self.first - self.over;
             let all = now >= last || self.calls.len() - self.first >= most;
-            if all && (waiting == 0 || now > last + DRAIN || self.all_talk()) {
+            if all && (waiting == 0 || now > last + self.patience || self.all_talk()) {
                 break;
             }
             if self.turn(1)? {
@@ -212,18 +233,20 @@ impl Load {
             }
             self.turn(0)?;
         }
-        while self.calls.len() - self.first > self.over && now_ns() < begin + DRAIN {
+        while self.calls.len() - self.first > self.over && now_ns() < begin + self.patience {
             self.turn(1)?;
         }
         Ok(self.count(begin, now_ns()))
     }
 
-    /// Both sides of each call send G.711 of 20 ms for `time`.
-    pub(crate) fn talk(&mut self, time: Duration) -> io::Result<()> {
+    /// Both sides of each call send G.711 of 20 ms for `time`; the share of it that this thread got round to.
+    pub(crate) fn talk(&mut self, time: Duration) -> io::Result<f64> {
         let ports: Vec<(usize, u16)> = self.calls[self.first..]
             .iter()
             .filter(|call| call.caller == CallerState::Up)
             .flat_map(|call| [(0, call.ports[0]), (1, call.ports[1])])
+            // Who waits for a seat talks to nobody yet.
+            .filter(|(_, port)| *port != 0)
             .collect();
         let mut packet = [0xd5_u8; PACKET];
         packet[..2].copy_from_slice(&[0x80, 8]);
@@ -234,9 +257,13 @@ impl Load {
         loop {
             let now = now_ns();
             if now >= end || ports.is_empty() {
-                return Ok(());
+                return Ok((sent as u64 * step) as f64 / (end - begin).max(1) as f64);
             }
-            while begin + sent as u64 * step <= now {
+            // Bounded, so that what comes is taken meanwhile.
+            for _ in 0..256 {
+                if begin + sent as u64 * step > now {
+                    break;
+                }
                 let (index, frame) = (sent % ports.len(), (sent / ports.len()) as u32);
                 let (side, port) = ports[index];
                 packet[2..4].copy_from_slice(&(frame as u16).to_be_bytes());
@@ -377,6 +404,7 @@ impl Load {
         let Some(n) = wire::call_of_call_id(seen.call_id).and_then(|n| usize::try_from(n).ok()) else { return };
         let (Some(status), true) = (seen.status(), n < self.calls.len()) else { return };
         let state = self.calls[n].caller;
+        self.calls[n].heard |= seen.method() == "INVITE" && status < 300;
         match (seen.method(), status, state) {
             ("INVITE", 100..=199, CallerState::Calling) => self.calls[n].caller = CallerState::Proceeding,
             ("INVITE", 200, CallerState::Calling | CallerState::Proceeding) => {
@@ -393,6 +421,11 @@ impl Load {
                 let to = seen.to.to_owned();
                 let ack = self.caller(n).in_dialog("ACK", 1, "", &to);
                 self.send(0, &ack.replace("z9hG4bKACK", "z9hG4bKi"));
+                self.calls[n].caller = CallerState::Failed(status);
+                self.over += 1;
+            }
+            // The exchange that knew the call is gone.
+            ("BYE", 481, CallerState::Leaving) => {
                 self.calls[n].caller = CallerState::Failed(status);
                 self.over += 1;
             }

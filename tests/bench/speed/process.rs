@@ -30,6 +30,18 @@ pub(crate) fn times_by_thread(pid: u32) -> Result<BTreeMap<String, Duration>> {
     Ok(times)
 }
 
+/// Ids of its living threads of a name.
+pub(crate) fn threads(pid: u32, name: &str) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let entry = entry?;
+        if std::fs::read_to_string(entry.path().join("comm")).is_ok_and(|own| own.trim_end() == name) {
+            found.push(entry.file_name().to_string_lossy().parse()?);
+        }
+    }
+    Ok(found)
+}
+
 /// Resident memory of a process in bytes.
 pub(crate) fn resident(pid: u32) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;

@@ -138,6 +138,13 @@ impl Site {
         Ok(http::request(self.http(), "GET", path, &self.token)?.1)
     }
 
+    /// A metric, summed over its labels; 0 when it was never counted.
+    pub(crate) fn metric(&self, name: &str) -> Result<u64> {
+        let text = self.get("/metrics")?;
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+    }
+
     /// The end of what it said.
     pub(crate) fn log(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("yihao.log")).unwrap_or_default();

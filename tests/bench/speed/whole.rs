@@ -21,19 +21,19 @@ pub(crate) struct Whole {
     pub(crate) resent: u64,
 }
 
-/// Bridged calls as fast as they go: so many at a time.
-pub(crate) fn bridged(recording: bool, rounds: usize, seconds: u64) -> Result<Whole> {
-    const AT_A_TIME: usize = 150;
-    let site = Site::start(Setting { seats: 200, recording })?;
+/// Bridged calls as fast as they go: so many at a time, three quarters of the seats.
+pub(crate) fn bridged(setting: Setting, rounds: usize, seconds: u64) -> Result<Whole> {
+    let at_a_time = setting.seats as usize * 3 / 4;
+    let site = Site::start(setting)?;
     let mut load = Load::new(site.sip(), site.carrier(), site.phones(), "12345")?;
-    let warm_up = load.run(Pace::AtATime(AT_A_TIME), Then::HangUp, Duration::from_secs(2), usize::MAX)?;
+    let warm_up = load.run(Pace::AtATime(at_a_time), Then::HangUp, Duration::from_secs(2), usize::MAX)?;
     all_bridged(&warm_up, &site)?;
     let mut whole = Whole::default();
     let before = process::times_by_thread(site.pid())?;
     let mut calls = 0;
     for _ in 0..rounds {
         let used = process::time(site.pid())?;
-        let tally = load.run(Pace::AtATime(AT_A_TIME), Then::HangUp, Duration::from_secs(seconds), usize::MAX)?;
+        let tally = load.run(Pace::AtATime(at_a_time), Then::HangUp, Duration::from_secs(seconds), usize::MAX)?;
         let used = process::time(site.pid())?.saturating_sub(used);
         all_bridged(&tally, &site)?;
         whole.per_cpu_s.push(tally.bridged as f64 / used.as_secs_f64());
@@ -51,9 +51,9 @@ pub(crate) fn bridged(recording: bool, rounds: usize, seconds: u64) -> Result<Wh
 }
 
 /// INVITE to the seat's INVITE at a moderate rate; the greeting's own time is left out.
-pub(crate) fn set_up(rounds: usize, seconds: u64) -> Result<Vec<Tally>> {
+pub(crate) fn set_up(seats: u32, rounds: usize, seconds: u64) -> Result<Vec<Tally>> {
     const RATE: f64 = 100.0;
-    let site = Site::start(Setting { seats: 100, recording: true })?;
+    let site = Site::start(Setting { seats, recording: true })?;
     let mut load = Load::new(site.sip(), site.carrier(), site.phones(), "12345")?;
     let warm_up = load.run(Pace::PerSecond(RATE), Then::HangUp, Duration::from_secs(2), usize::MAX)?;
     all_bridged(&warm_up, &site)?;
@@ -92,6 +92,66 @@ pub(crate) fn talking(recording: bool, calls: usize, seconds: u64) -> Result<Tal
     let memory = process::resident(site.pid())?.saturating_sub(before) as f64 / calls as f64;
     load.hang_up()?;
     Ok(Talking { memory, percent: used.as_secs_f64() / seconds as f64 * 100.0 * 100.0 / calls as f64 })
+}
+
+/// What many calls at a time cost, all recorded: a thousand seats talk, who finds none hears music.
+#[derive(Clone, Debug)]
+pub(crate) struct Crowd {
+    /// Calls at a time.
+    pub(crate) calls: usize,
+    /// Share of the packets that the bench could send in time.
+    pub(crate) sent: f64,
+    /// Audio frames that late media workers left out.
+    pub(crate) skipped: u64,
+    /// Share of a core that each thread took, by name, busiest first.
+    pub(crate) cores: Vec<(String, f64)>,
+}
+
+impl Crowd {
+    /// Whether the machine kept up: all was sent, nothing was left out, no thread took more than its core has.
+    pub(crate) fn is_served(&self) -> bool {
+        self.sent > 0.98 && self.skipped == 0 && self.cores.first().is_none_or(|(_, share)| *share < 0.95)
+    }
+}
+
+/// Calls by the steps of `steps`, until the machine does not keep up or all have been tried.
+pub(crate) fn crowd(steps: &[usize], seconds: u64) -> Result<Vec<Crowd>> {
+    const SEATS: u32 = 1_000;
+    const RATE: f64 = 200.0;
+    /// Who finds no seat waits for ever: so long it takes at most until all others talk.
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let mut crowds = Vec::new();
+    for calls in steps.iter().copied() {
+        let site = Site::start(Setting { seats: SEATS, recording: true })?;
+        let mut load = Load::new(site.sip(), site.carrier(), site.phones(), "12345")?.with_patience(PATIENCE);
+        let time = Duration::from_secs_f64(calls as f64 / RATE + 0.5);
+        let tally = load.run(Pace::PerSecond(RATE), Then::Talk, time, calls)?;
+        let talking = calls.min(SEATS as usize) as u64;
+        ensure!(
+            tally.bridged == talking && tally.failed.is_empty(),
+            "of {calls} calls {} talk, {:?} failed; the exchange says\n{}",
+            tally.bridged,
+            tally.failed,
+            site.log()
+        );
+        load.talk(Duration::from_secs(1))?;
+        let skipped = site.metric("yihao_media_frames_skipped_total")?;
+        let before = process::times_by_thread(site.pid())?;
+        let sent = load.talk(Duration::from_secs(seconds))?;
+        let after = process::times_by_thread(site.pid())?;
+        let share = |(name, time): (String, Duration)| {
+            let used = time.saturating_sub(before.get(&name).copied().unwrap_or_default());
+            (name, used.as_secs_f64() / seconds as f64)
+        };
+        let mut cores: Vec<(String, f64)> = after.into_iter().map(share).collect();
+        cores.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let skipped = site.metric("yihao_media_frames_skipped_total")?.saturating_sub(skipped);
+        crowds.push(Crowd { calls, sent, skipped, cores });
+        if crowds.last().is_some_and(|crowd| !crowd.is_served()) {
+            break;
+        }
+    }
+    Ok(crowds)
 }
 
 fn all_bridged(tally: &Tally, site: &Site) -> Result<()> {

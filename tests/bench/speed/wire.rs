@@ -20,10 +20,15 @@ pub(crate) struct Caller<'a> {
 }
 
 impl Caller<'_> {
+    /// Call-ID of the call.
+    pub(crate) fn call_id(&self) -> String {
+        format!("{}-8f31c2d4a90b7e66f1aa0c53e2d4b8a1@{}", self.n, self.place.sip.ip())
+    }
+
     /// An INVITE of 1.2 kB, with the headers that carriers' switches send.
     pub(crate) fn invite(&self) -> String {
         let Self { n, place: Place { sip, .. }, server, called } = self;
-        let (host, number) = (sip.ip(), number(*n));
+        let (host, number, call_id) = (sip.ip(), number(*n), self.call_id());
         let body = self.offer();
         format!(
             "INVITE sip:{called}@{server};user=phone SIP/2.0\r\n\
@@ -32,7 +37,7 @@ impl Caller<'_> {
              Max-Forwards: 68\r\n\
              From: \"{number}\" <sip:{number}@{host};user=phone>;tag=a{n}\r\n\
              To: <sip:{called}@{server};user=phone>\r\n\
-             Call-ID: {n}-8f31c2d4a90b7e66f1aa0c53e2d4b8a1@{host}\r\n\
+             Call-ID: {call_id}\r\n\
              CSeq: 1 INVITE\r\n\
              Contact: <sip:{number}@{sip};transport=udp>\r\n\
              Allow: INVITE,ACK,CANCEL,BYE,OPTIONS,PRACK,UPDATE,INFO,NOTIFY,REFER\r\n\
@@ -61,7 +66,7 @@ impl Caller<'_> {
     /// ACK or BYE in the answered call.
     pub(crate) fn in_dialog(&self, method: &str, cseq: u32, target: &str, to: &str) -> String {
         let Self { n, place: Place { sip, .. }, server, .. } = self;
-        let (host, number) = (sip.ip(), number(*n));
+        let (host, number, call_id) = (sip.ip(), number(*n), self.call_id());
         let target = if target.is_empty() { format!("sip:{server}") } else { target.to_owned() };
         format!(
             "{method} {target} SIP/2.0\r\n\
@@ -69,7 +74,7 @@ impl Caller<'_> {
              Max-Forwards: 68\r\n\
              From: \"{number}\" <sip:{number}@{host};user=phone>;tag=a{n}\r\n\
              To: {to}\r\n\
-             Call-ID: {n}-8f31c2d4a90b7e66f1aa0c53e2d4b8a1@{host}\r\n\
+             Call-ID: {call_id}\r\n\
              CSeq: {cseq} {method}\r\n\
              Content-Length: 0\r\n\r\n"
         )
