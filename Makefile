@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 ARGS ?=
 
-.PHONY: help run test setup-run setup-test build fmt lint doc unit bench fuzz prompts clean
+.PHONY: help run test setup-run setup-test build fmt lint doc unit bench soak fuzz prompts clean
 
 help: ## lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -38,6 +38,11 @@ unit: ## unit tests only
 
 bench: setup-run ## measures speed; prints one table of ratios and figures; ARGS=--quick takes a minute and a half
 	@cargo bench --bench speed -- $(ARGS)
+
+soak: setup-test ## loads the shipped build for 30 minutes, kills it for 10 more, and looks at memory and books; ARGS=6 takes 6 and 2
+	@cargo build --release --quiet --bin yihao
+	@YIHAO_BINARY="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/yihao" YIHAO_SOAK_MINUTES=$(ARGS) \
+		cargo test --quiet --test it -- load:: --ignored --test-threads 1 --nocapture
 
 fuzz: ## runs the fuzz targets for a minute each (needs cargo-fuzz and a nightly compiler)
 	@tests/fuzz/run.sh

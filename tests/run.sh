@@ -27,9 +27,11 @@ stage "lints" cargo clippy --quiet --all-targets -- -D warnings
 stage "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --document-private-items
 # All in one: building the binary on its own would build its dependencies once more, without the tests' features.
 stage "build" cargo test --quiet --no-run
-stage "tests" cargo test --quiet -- --skip e2e::
+stage "tests" cargo test --quiet -- --skip e2e:: --skip load::
 # These wait more than they compute: more at a time than there are cores.
 stage "end to end" cargo test --quiet --test it -- e2e:: --test-threads 6
+# Few at a time: each loads the machine, and some look at the clock.
+stage "load and faults" cargo test --quiet --test it -- load:: --test-threads 3
 
 skipped=$(sort -u "$YIHAO_SKIPS" | grep -c . || true)
 if [ "$skipped" -gt 0 ]; then

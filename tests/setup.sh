@@ -27,6 +27,8 @@ done
 [ "$kind" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null && missing+=(python3-venv)
 # The servers' programs stand beside no other on the path.
 [ "$kind" = test ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && missing+=(postgresql)
+# A library that is loaded before the program, and no program of its own.
+[ "$kind" = test ] && ! ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 && missing+=(libfaketime)
 if [ ${#missing[@]} -gt 0 ]; then
 	line="apt-get install -y --no-install-recommends ${missing[*]}"
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -12,7 +12,7 @@ mod crash;
 mod in_call;
 mod networks;
 mod replay;
-mod rig;
+pub(crate) mod rig;
 mod rig_check;
 mod seats;
 mod secure;

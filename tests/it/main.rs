@@ -7,5 +7,6 @@ mod commands;
 mod corpora;
 mod e2e;
 mod faults;
+mod load;
 mod sim;
 mod torture;

@@ -1,7 +1,7 @@
 //! Other networks: IPv6, two of them, routers, loss, and a peer that does not read.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -13,6 +13,7 @@ use super::rig::server::Server;
 use super::rig::sipp::{Job, Sipp};
 use super::rig::site::{Network, PHONE, Seat, Site, TELECOM};
 use super::rig::skip::{Tool, have};
+use super::rig::tcp::{deaf_peer, options};
 use super::rig::{s, tone};
 use super::talk::{finish_talk, recorded_well};
 
@@ -267,25 +268,4 @@ fn a_tcp_peer_that_floods_keeps_nobody_waiting() {
     drop(server);
     writer.join().unwrap();
     assert!(reader.join().unwrap() > 1_000_000, "the flood went on and was answered meanwhile");
-}
-
-/// A connection from the trunk's address whose answers nobody reads.
-fn deaf_peer(site: &Site) -> TcpStream {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.bind(&SocketAddr::new(site.street.at(TELECOM), 0).into()).unwrap();
-    socket.connect(&site.sip().into()).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    socket.into()
-}
-
-fn options(site: &Site) -> String {
-    let (to, from) = (site.sip(), site.street.at(TELECOM));
-    let one = |n: u32| {
-        format!(
-            "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/TCP {from}:5070;branch=z9hG4bK{n};rport\r\nFrom: <sip:c@{from}>;tag={n}\r\n\
-             To: <sip:{to}>\r\nCall-ID: {n}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
-        )
-    };
-    (0..50).map(one).collect()
 }

@@ -13,6 +13,7 @@ pub(crate) mod server;
 pub(crate) mod sipp;
 pub(crate) mod site;
 pub(crate) mod skip;
+pub(crate) mod tcp;
 pub(crate) mod tone;
 pub(crate) mod wav;
 

@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use super::rig::server::Server;
 use super::rig::site::{PHONE, Site, TELECOM};
-
-#[path = "../../bench/speed/load.rs"]
-#[expect(dead_code, reason = "the bench measures with it what is not looked at here")]
-mod load;
-
-use load::{Load, Pace, Then};
+use crate::load::driver::{Load, Pace, Then};
 
 const SEATS: u32 = 60;
 const FIRST_SEAT: u32 = 8001;

@@ -9,10 +9,15 @@ pub(crate) fn request(server: SocketAddr, method: &str, path: &str, token: &str)
     send(server, method, path, token, "")
 }
 
+/// A POST of JSON; status and body.
+pub(crate) fn post(server: SocketAddr, path: &str, token: &str, body: &str) -> io::Result<(u16, String)> {
+    send(server, "POST", path, token, body)
+}
+
 /// Chooses the presence of a seat; the status.
 pub(crate) fn choose(server: SocketAddr, token: &str, seat: u32, choice: &str) -> io::Result<(u16, String)> {
     let body = format!("{{\"choice\":\"{choice}\"}}");
-    send(server, "POST", &format!("/api/v1/seats/{seat}/presence"), token, &body)
+    post(server, &format!("/api/v1/seats/{seat}/presence"), token, &body)
 }
 
 fn send(server: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> io::Result<(u16, String)> {

@@ -41,6 +41,11 @@ impl Server {
         self.token = token.trim().to_owned();
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The token of the local session.
     pub(crate) fn token(&self) -> &str {
         &self.token
@@ -205,6 +210,7 @@ fn launch(site: &Site) -> Process {
     let mut command = Command::new(binary());
     command.args(["serve", "--no-demo", "--config"]).arg(site.file("yihao.toml"));
     command.env_remove("YIHAO_LISTEN").env_remove("YIHAO_PLAN").env_remove("YIHAO_VAR");
+    command.envs(site.environment.iter().map(|(name, value)| (name, value)));
     Process::start("yihao serve", command, &site.file("yihao.log"))
 }
 

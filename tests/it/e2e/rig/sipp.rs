@@ -119,6 +119,9 @@ impl Sipp {
         ]);
         command.args(["-bind_local", "-ci", &control, "-timeout", "120", "-timeout_error"]);
         command.args(["-mp", &job.rtp_port.to_string()]);
+        if job.scenario == "caller_timed" {
+            command.args(["-trace_rtt", "-rtt_freq", "1"]);
+        }
         if job.scenario != "refreshed" {
             // OPTIONS, INFO and UPDATE are answered by themselves.
             command.arg("-aa");
@@ -144,6 +147,19 @@ impl Sipp {
     pub(crate) fn expect_good(&mut self, calls: u64, limit: Duration) {
         let counts = self.finish(limit);
         assert_eq!(counts, Counts { created: calls, good: calls, failed: 0 }, "{}", self.complaint());
+    }
+
+    /// INVITE to 200 of each call of the scenario `caller_timed`, milliseconds, sorted.
+    pub(crate) fn set_ups_ms(&self) -> Vec<f64> {
+        let of_this = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(&format!("{}_", self.name)) && name.ends_with("_rtt.csv")
+        };
+        let files = fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
+        let text: String = files.filter(of_this).map(|path| fs::read_to_string(path).unwrap()).collect();
+        let mut times: Vec<f64> = text.lines().filter_map(|line| line.split(';').nth(1)?.parse().ok()).collect();
+        times.sort_by(f64::total_cmp);
+        times
     }
 
     /// What went wrong, for messages of failing tests.

@@ -82,6 +82,14 @@ pub(crate) struct Site {
     pub(crate) digest: &'static [&'static str],
     /// Prompts of the repository instead of short tones.
     pub(crate) real_prompts: bool,
+    /// Length of a short prompt, seconds.
+    pub(crate) prompt_s: f64,
+    /// Lines of `[limits]`.
+    pub(crate) limits: &'static str,
+    /// Address of a PostgreSQL database instead of a SQLite file.
+    pub(crate) database: Option<String>,
+    /// Variables of the exchange's environment.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 impl Site {
@@ -112,6 +120,10 @@ impl Site {
             secrets: String::new(),
             digest: &["SHA-256", "MD5"],
             real_prompts: false,
+            prompt_s: 0.3,
+            limits: "",
+            database: None,
+            environment: Vec::new(),
             street,
         }
     }
@@ -164,17 +176,18 @@ impl Site {
         fs::write(&secrets, self.secrets()).unwrap();
         fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).unwrap();
         if !self.real_prompts {
-            short_prompts(&self.file("prompts"));
+            short_prompts(&self.file("prompts"), self.prompt_s);
         }
     }
 
     fn config(&self) -> String {
         let prompts = if self.real_prompts { repository_prompts() } else { self.file("prompts") };
+        let database = self.database.as_ref().map(|url| format!("database = {url:?}\n")).unwrap_or_default();
         let mut text = format!(
-            "realm = {REALM:?}\ndigest = {:?}\nplan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n\
+            "{database}realm = {REALM:?}\ndigest = {:?}\nplan = \"plan.toml\"\nsecrets = \"secrets.toml\"\n\
              [folders]\nvar = \"var\"\nprompts = {:?}\n\
              [http]\nlisten = \"{}\"\nrequests_per_s = 100000\n[recording]\nmin_free_mb = {}\ndisk_full = {:?}\n[timers]\n{}\n\
-             [media]\n{}\n[input_log]\non = {}\n{}\n",
+             [media]\n{}\n[limits]\n{}\n[input_log]\non = {}\n{}\n",
             self.digest,
             prompts,
             self.http(),
@@ -182,6 +195,7 @@ impl Site {
             self.disk_full,
             self.timers,
             self.media,
+            self.limits,
             self.input_log,
             self.tls
         );
@@ -264,13 +278,13 @@ pub(crate) fn repository_prompts() -> PathBuf {
 }
 
 /// Every shipped prompt by its name, as a short tone; the music as one of its own.
-fn short_prompts(folder: &Path) {
+fn short_prompts(folder: &Path, length_s: f64) {
     let shipped = repository_prompts();
     for (rates, rate) in [("8k", 8000), ("16k", 16_000)] {
         for name in wav_files(&shipped.join(rates)) {
             let name = name.strip_prefix(&shipped).unwrap();
             let (hertz, seconds) =
-                if name.to_string_lossy().contains("music") { (tone::MUSIC, 1.0) } else { (620.0, 0.3) };
+                if name.to_string_lossy().contains("music") { (tone::MUSIC, 1.0) } else { (620.0, length_s) };
             tone::write(&folder.join(name), hertz, rate, seconds);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -18,6 +19,12 @@ pub(crate) enum Tool {
     Schemathesis,
     /// IPv6 on the loopback interface.
     Ipv6,
+    /// libfaketime: the system's clock stepped for one process.
+    Faketime,
+    /// Small file systems of one's own: root may mount them.
+    Mounts,
+    /// Holding up one thread of another process (ptrace).
+    Tracing,
 }
 
 impl Tool {
@@ -28,6 +35,9 @@ impl Tool {
             Self::Baresip => runs(Command::new("baresip").arg("-h")),
             Self::Schemathesis => runs(Command::new(schemathesis()).arg("--version")),
             Self::Ipv6 => std::net::UdpSocket::bind("[::1]:0").is_ok(),
+            Self::Faketime => faketime().is_some(),
+            // Both are root's.
+            Self::Mounts | Self::Tracing => std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0),
         }
     }
 }
@@ -52,6 +62,13 @@ fn runs(command: &mut Command) -> bool {
         // SIPp leaves with 99 after printing its version, baresip with 254 after its help.
         matches!(status.code(), Some(0 | 99 | 254))
     })
+}
+
+/// The library that steps clocks, of Debian's package `libfaketime`; the folder bears the machine's name.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut libraries = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
+    libraries.find(|library| library.is_file())
 }
 
 /// Python with pjsua2, as `tests/setup.sh` makes it.
