@@ -23,7 +23,8 @@ const OPTIONS: &str = "-c fsync=off -c shared_buffers=16MB -c listen_addresses='
 #[derive(Debug)]
 pub(crate) struct Server {
     programs: PathBuf,
-    folder: PathBuf,
+    /// Where all of it lies: `data`, `log` and the socket.
+    pub(crate) folder: PathBuf,
     databases: AtomicU32,
     /// Ends the server when its standard input ends.
     _watch: Child,
@@ -81,7 +82,12 @@ impl Server {
 
     /// Starts the server again after [`Server::kill`]; returns when it answers.
     pub(crate) fn go(&self) {
-        let options = format!("{OPTIONS}{}", self.folder.display());
+        self.go_with("");
+    }
+
+    /// The same with more options of the server.
+    pub(crate) fn go_with(&self, more: &str) {
+        let options = format!("{OPTIONS}{} {more}", self.folder.display());
         let log = self.folder.join("log");
         run(self.control().args(["-w", "-o", &options, "-l"]).arg(log).arg("start"));
     }

@@ -1,14 +1,17 @@
 //! The database dies and comes back, or takes nothing for a while, under load: calls go on, nothing is lost, nothing is twice.
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::time::Duration;
 
-use sqlx::Executor;
+use sqlx::{Connection, Executor, PgConnection};
 
 use super::books::{ask, balance, sqlite};
 use super::postgres;
 use super::{Much, callers, site, with_sipp_seats};
+use crate::e2e::rig::certificate::certificate;
 use crate::e2e::rig::server::Server;
-use crate::e2e::rig::site::TELECOM;
+use crate::e2e::rig::site::{Site, TELECOM};
 use crate::e2e::rig::skip::{Tool, have};
 use crate::e2e::rig::{http, s, until};
 
@@ -39,6 +42,56 @@ fn postgresql_killed_and_back_under_load_loses_nothing_and_has_nothing_twice() {
     let newest = search(&server);
     assert_eq!(newest["records"].as_array().unwrap().len(), 50, "{newest}");
     assert_eq!(newest["records"][0]["fate"], "answered", "{newest}");
+}
+
+#[test]
+fn postgresql_is_reached_over_tls_with_a_password() {
+    if !have(&[Tool::Sipp]) {
+        return;
+    }
+    let Some(database) = postgres::Server::start() else { return postgres::skip("PostgreSQL over TLS") };
+    let mut site = site(1);
+    let at = site.street.at(200).to_string();
+    go_over_tls(&database, &site, &at);
+    let ours = ask(async { Ok(database.new_database().await) });
+    ask(async {
+        let mut admin = PgConnection::connect(&ours).await?;
+        admin.execute("CREATE USER keeper PASSWORD 'a secret'").await?;
+        admin.execute("CREATE DATABASE records OWNER keeper").await
+    });
+    let authority = site.file(&format!("{at}.ca"));
+    site.database =
+        Some(format!("postgres://keeper@{at}:5432/records?sslmode=verify-full&sslrootcert={}", authority.display()));
+    site.secrets = "[database]\npassword = \"a secret\"".to_owned();
+    let (server, _seats) = with_sipp_seats(site);
+    let one = Much { calls: 1, per_s: 1, talk_ms: 100 };
+    callers(&server.site, "caller", (TELECOM, "12345"), one).expect_good(1, s(20));
+    until("the record of the call", s(10), || (search(&server)["records"][0]["fate"] == "answered").then_some(()));
+    let covered = "SELECT COUNT(*), SUM(CASE WHEN ssl THEN 1 ELSE 0 END) FROM pg_stat_ssl
+                   JOIN pg_stat_activity USING (pid) WHERE usename = 'keeper'";
+    let (all, over_tls): (i64, i64) = ask(async {
+        let mut admin = PgConnection::connect(&ours).await?;
+        sqlx::query_as(covered).fetch_one(&mut admin).await
+    });
+    assert!(all > 0 && all == over_tls, "{over_tls} of {all} connections are over TLS");
+}
+
+/// Starts the server anew on an address, for those alone who come over TLS and know a password.
+fn go_over_tls(database: &postgres::Server, site: &Site, at: &str) {
+    let (pem, key) = certificate(site, at);
+    let owner = fs::metadata(&database.folder).unwrap();
+    for (from, name) in [(pem, "server.pem"), (key, "server.key")] {
+        let to = database.folder.join(name);
+        fs::copy(from, &to).unwrap();
+        chown(&to, Some(owner.uid()), Some(owner.gid())).unwrap();
+    }
+    database.kill();
+    let who = "local all all trust\nhostssl all all 0.0.0.0/0 scram-sha-256\n";
+    fs::write(database.folder.join("data/pg_hba.conf"), who).unwrap();
+    let folder = database.folder.display();
+    database.go_with(&format!(
+        "-c listen_addresses={at} -c ssl=on -c ssl_cert_file={folder}/server.pem -c ssl_key_file={folder}/server.key"
+    ));
 }
 
 #[test]
