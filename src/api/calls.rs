@@ -38,9 +38,11 @@ struct Call {
     /// Name of the trunk or number of the seat where it comes from.
     #[schema(example = "telecom")]
     from: String,
-    /// The number dialled.
+    /// The number dialled; of a call that a seat placed, the line in whose name it goes out.
     #[schema(example = "12345")]
     line: String,
+    /// Whom a seat calls, in normal form.
+    called_number: Option<String>,
     /// Who calls, in normal form.
     #[schema(example = "13900001234")]
     calling_number: Option<String>,
@@ -76,6 +78,7 @@ impl Call {
             call: call.call.to_string(),
             from,
             line: call.called.to_string(),
+            called_number: call.to.as_ref().map(PhoneNumber::as_str).map(str::to_owned),
             calling_number: call.calling.number.as_ref().map(PhoneNumber::as_str).map(str::to_owned),
             calling_display: call.calling.display.clone(),
             calling_private: call.calling.private,

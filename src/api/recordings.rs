@@ -17,7 +17,9 @@ use super::Shared;
 use super::audit::{Action, note};
 use super::error::{ApiError, ErrorBody};
 use super::rights::{HearRecordings, May};
+use super::session::Session;
 use crate::store::calls::parse_call_id;
+use crate::types::CallId;
 
 /// Makes WAV of a recording, named as below the recording folder. The node brings it: the API knows no media.
 pub type Render = Arc<dyn Fn(&str) -> Result<Vec<u8>, String> + Send + Sync>;
@@ -51,9 +53,19 @@ async fn play(
     let call = parse_call_id(&call).ok_or(ApiError::NoSuchCall)?;
     let recordings = shared.store.recordings(call).await?;
     let file = recordings.into_iter().next().ok_or(ApiError::NoSuchRecording)?.file;
+    give(&shared, &who.session, (call, file), &headers).await
+}
+
+/// Notes the playback of a call's file and gives what was asked for of it.
+pub(super) async fn give(
+    shared: &Shared,
+    who: &Session,
+    (call, file): (CallId, String),
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let asked = headers.get(header::RANGE).and_then(|v| v.to_str().ok());
-    note(&shared, &who.session, Action::RecordingHeard, &call.to_string(), json!({"range": asked.map(short)})).await?;
-    let wav = rendered(&shared, file).await?;
+    note(shared, who, Action::RecordingHeard, &call.to_string(), json!({"range": asked.map(short)})).await?;
+    let wav = rendered(shared, file).await?;
     Ok(part(&wav, asked))
 }
 

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -14,7 +15,7 @@ use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Params};
 use super::rights::{HandleWishes, Lead, May, Scope, check};
 use super::session::Session;
-use super::{Shared, clock};
+use super::{Shared, clock, recordings};
 use crate::store::calls::parse_call_id;
 use crate::store::wishes::Wish;
 use crate::types::{CallId, Wall};
@@ -23,7 +24,7 @@ use crate::types::{CallId, Wall};
 const PAGE: (u32, u32) = (100, 1_000);
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(take)).routes(routes!(done))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(take)).routes(routes!(done)).routes(routes!(message))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -171,6 +172,35 @@ async fn done(
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(ApiError::WishTaken),
     }
+}
+
+/// The recorded message of a wish as WAV, for whoever has taken it, until it is done; for supervisors at any time. Understands
+/// `Range: bytes=`. The playback is noted.
+#[utoipa::path(get, path = "/wishes/{call}/{seq}/message", tag = "wishes",
+    params(("call" = String, Path, description = "The call", example = "c30117452718080001"),
+        ("seq" = i64, Path, description = "With the call it names the wish", example = 5046586572802_i64),
+        ("Range" = Option<String>, Header, description = "One range of bytes", example = "bytes=0-1023")),
+    responses((status = 200, content_type = "audio/wav", body = Vec<u8>),
+        (status = 206, content_type = "audio/wav", body = Vec<u8>),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn message(
+    State(shared): State<Shared>,
+    who: May<HandleWishes>,
+    Path((call, seq)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let wish = named(&call, &seq)?;
+    let found = shared.store.wish(wish.0, wish.1).await?.ok_or(ApiError::NoSuchWish)?;
+    if who.scope() == Scope::Own {
+        if found.taken_by.as_deref() != Some(&who.session.account.login) {
+            return Err(ApiError::WishTaken);
+        }
+        if found.done_at.is_some() {
+            return Err(ApiError::WishDone);
+        }
+    }
+    let file = found.file.ok_or(ApiError::NoSuchRecording)?;
+    recordings::give(&shared, &who.session, (wish.0, file), &headers).await
 }
 
 fn named(call: &str, seq: &str) -> Result<(CallId, i64), ApiError> {

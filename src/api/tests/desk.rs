@@ -4,11 +4,11 @@ use super::*;
 use crate::center::PresenceCommand;
 use crate::types::{Arrival, LegCommand, LegEvent, Source, Target, WishKind};
 
-/// A caller who wants to be called back, in the database.
-async fn a_wish(client: &Client) -> String {
+/// What a caller wants, in the database; gives the wish's path.
+async fn a_wish(client: &Client, kind: WishKind, file: Option<&str>) -> String {
     let dir = tempfile::tempdir().unwrap();
     let (mut ledger, _) = Ledger::open(ledger::Config::new(dir.path(), "mianyang"), IDS, Wall(0)).unwrap();
-    let wish = CallEvent::Wish { kind: WishKind::Callback, file: None };
+    let wish = CallEvent::Wish { kind, file: file.map(str::to_owned) };
     let arrived = rows().remove(0);
     ledger.append(&[Row { call: CallId(7), ..arrived }, Row { at: Wall(9_000), call: CallId(7), event: wish }]);
     Tailer::new(client.store.clone(), dir.path().to_owned(), 2, Keep::default()).catch_up().await.unwrap();
@@ -19,7 +19,7 @@ async fn a_wish(client: &Client) -> String {
 #[tokio::test]
 async fn a_wish_is_taken_by_one_agent_who_then_sees_the_number_and_does_it() {
     story(serve_core, async |client, _| {
-        let wish = a_wish(&client).await;
+        let wish = a_wish(&client, WishKind::Callback, None).await;
         let (wang, li) = (client.of(&[Role::Agent]).await, client.of(&[Role::Agent]).await);
         let leader = client.of(&[Role::Supervisor]).await;
         let number = async |who: &Client| who.get("/api/v1/wishes").await.json()["wishes"][0]["number"].clone();
@@ -44,6 +44,25 @@ async fn a_wish_is_taken_by_one_agent_who_then_sees_the_number_and_does_it() {
         let noted = client.noted().await;
         assert!(noted.contains(&("wishes_listed".to_owned(), String::new())));
         assert!(noted.contains(&("wish_done".to_owned(), "c7".to_owned())));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_is_heard_by_whoever_sees_to_it_until_it_is_done_and_by_leaders() {
+    story(serve_core, async |client, _| {
+        let wish = a_wish(&client, WishKind::Message, Some("2026-11-23/c7m")).await;
+        let (wang, leader) = (client.of(&[Role::Agent]).await, client.of(&[Role::Supervisor]).await);
+        let hear = async |who: &Client| who.get(&format!("{wish}/message")).await;
+        assert_eq!(hear(&wang).await.code(), "wish_taken");
+        assert_eq!(wang.post(&format!("{wish}/take"), json!({})).await.status, 200);
+        assert_eq!(hear(&wang).await.body, "RIFF0123456789");
+        assert_eq!(wang.post(&format!("{wish}/done"), json!({})).await.status, 204);
+        assert_eq!(hear(&wang).await.code(), "wish_done");
+        assert_eq!(hear(&leader).await.status, 200);
+        let heard = client.noted().await.into_iter().filter(|(action, _)| action == "recording_heard").count();
+        assert_eq!(heard, 2);
+        assert_eq!(leader.get("/api/v1/wishes/c7/99/message").await.code(), "no_such_wish");
     })
     .await;
 }

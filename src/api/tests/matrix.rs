@@ -44,6 +44,7 @@ const MATRIX: &[(&str, &str, &str, &[Role])] = &[
     ("GET", "/api/v1/wishes", "/api/v1/wishes", &[Agent, Expert, Supervisor]),
     ("POST", "/api/v1/wishes/{call}/{seq}/take", "/api/v1/wishes/c1/1/take", &[Agent, Expert, Supervisor]),
     ("POST", "/api/v1/wishes/{call}/{seq}/done", "/api/v1/wishes/c1/1/done", &[Agent, Expert, Supervisor]),
+    ("GET", "/api/v1/wishes/{call}/{seq}/message", "/api/v1/wishes/c1/1/message", &[Agent, Expert, Supervisor]),
     ("GET", "/api/v1/surges", "/api/v1/surges", &[Supervisor, Operator, Administrator]),
     ("PUT", "/api/v1/surges/{surge}", "/api/v1/surges/flood", &[Supervisor, Operator]),
     ("POST", "/api/v1/drain", "/api/v1/drain", &[Operator, Administrator]),
