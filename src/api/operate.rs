@@ -66,7 +66,8 @@ async fn resume(State(shared): State<Shared>, who: May<Operate>) -> Result<Statu
 }
 
 /// Reads plan, secrets, prompts and certificates again: new calls go by the new plan, those in progress keep theirs. With
-/// mistakes everything stays as it was, and all of them are told (`reload_refused`). Noted. Again does no harm.
+/// mistakes plan, secrets and prompts stay as they were, and all mistakes are told (`reload_refused`); certificates are judged by
+/// themselves. Noted. Again does no harm.
 #[utoipa::path(post, path = "/reload", tag = "operation",
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 async fn reload(State(shared): State<Shared>, who: May<Operate>) -> Result<StatusCode, ApiError> {
