@@ -108,8 +108,7 @@ impl Worker {
             events_out: EventSender::new(),
             tones_out: ToneSender::new(),
             one_method: OneMethod::new(),
-            heard_at: now.mono,
-            silence_told: false,
+            silent_since: now.mono,
             late: 0,
             buffer_delay: Duration::ZERO,
         };
@@ -140,7 +139,7 @@ impl Worker {
             Some(stream) => changed_stream(stream, params, now.mono),
         };
         // The far end has just spoken, if only in SIP; after a hold it is given its time again.
-        (leg.heard_at, leg.silence_told) = (now.mono, false);
+        leg.silent_since = now.mono;
         match result {
             Ok(stream) => {
                 if stream.settle_at.is_some_and(|at| at > now.mono) {
@@ -357,8 +356,8 @@ impl Worker {
         let Some(stream) = &leg.stream else { return };
         let config = &self.shared.config;
         let limit = if stream.held() { config.silence_on_hold } else { config.silence };
-        if !leg.silence_told && now.mono.since(leg.heard_at) >= limit {
-            leg.silence_told = true;
+        if now.mono.since(leg.silent_since) >= limit {
+            leg.silent_since = now.mono;
             self.outbox.push_back(Event::Silent { leg: leg.id });
         }
         if leg.session.deadline() <= now.mono {

@@ -89,7 +89,8 @@ pub enum Event {
         /// How it came.
         by: DigitBy,
     },
-    /// Neither RTP nor RTCP for 30 s (300 s on hold): the endpoint probes the far end. Reported once a silence.
+    /// Neither RTP nor RTCP for 30 s (300 s on hold): the endpoint probes the far end. Reported again after as long, for as
+    /// long as the silence lasts: who answers one probe may be dead before the next.
     Silent {
         /// Which leg.
         leg: LegId,

@@ -188,10 +188,8 @@ pub(super) struct Leg {
     pub(super) events_out: EventSender,
     pub(super) tones_out: ToneSender,
     pub(super) one_method: OneMethod,
-    /// Last RTP or RTCP of the far end.
-    pub(super) heard_at: Mono,
-    /// Whether the present silence was reported.
-    pub(super) silence_told: bool,
+    /// Last RTP or RTCP of the far end; later, when its silence was last reported.
+    pub(super) silent_since: Mono,
     /// Packets too late to be heard, of buffers that are gone.
     pub(super) late: u64,
     /// Longest delay that a buffer gave.

@@ -84,8 +84,7 @@ impl Worker {
                 Verdict::Refuse => return,
             }
         }
-        leg.heard_at = now;
-        leg.silence_told = false;
+        leg.silent_since = now;
         let Some(carries) = carries else { return };
         leg.session.received(&header, now);
         if !stream.receives() {
@@ -234,8 +233,7 @@ impl Worker {
             return;
         }
         if leg.session.incoming(bytes, now).is_ok() {
-            leg.heard_at = now.mono;
-            leg.silence_told = false;
+            leg.silent_since = now.mono;
         }
     }
 }
