@@ -10,6 +10,7 @@ mod audio;
 mod carrier;
 mod cause;
 mod dial;
+mod farewell;
 mod hangup;
 mod in_dialog;
 mod io;
@@ -71,6 +72,8 @@ pub struct Endpoint {
     ghosts: BTreeMap<ClientId, Ghost>,
     /// Re-INVITEs of ours whose leg has ended before their answer.
     parted: BTreeMap<ClientId, (Dialog, Hop)>,
+    /// What we still have to say in dialogs that are over.
+    farewells: farewell::Farewells,
     timers: Timers,
     /// One entry a leg that waits for something.
     due: BTreeSet<(Mono, LegId)>,
@@ -113,6 +116,7 @@ impl Endpoint {
             clients: BTreeMap::new(),
             ghosts: BTreeMap::new(),
             parted: BTreeMap::new(),
+            farewells: farewell::Farewells::default(),
             due: BTreeSet::new(),
             due_of: BTreeMap::new(),
             identities: BTreeMap::new(),
@@ -176,10 +180,8 @@ impl Endpoint {
     /// When `Input::Tick` is due next.
     pub fn deadline(&mut self) -> Option<Mono> {
         let legs = self.due.first().map(|(at, _)| *at);
-        [legs, self.transactions.deadline(), self.registrar.deadline(), self.trunks.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let others = [self.transactions.deadline(), self.registrar.deadline(), self.trunks.deadline()];
+        others.into_iter().chain([legs, self.farewells.deadline()]).flatten().min()
     }
 
     /// INVITEs that were refused before a call existed, by trunk (`None`: not from a trunk) and reason.
@@ -220,6 +222,7 @@ impl Endpoint {
             arriving: self.arriving.len(),
             requests: self.clients.len() - self.clients.values().filter(is_carrier).count(),
             ghosts: self.ghosts.len() + self.parted.len(),
+            farewells: self.farewells.waiting(),
             timers: self.due.len() + self.due_of.len(),
             trunk_calls: self.trunks.status().iter().map(|t| t.calls as usize).sum(),
         }

@@ -8,6 +8,7 @@
 mod answered;
 mod api;
 mod books;
+mod broken;
 mod crash;
 mod in_call;
 mod networks;

@@ -345,8 +345,8 @@ impl Endpoint {
         });
     }
 
-    /// Whether a flow may speak for a leg in its dialog: any of its party's, or the one on which the dialog stands (a phone
-    /// need not be registered to call by digest).
+    /// Whether a flow may speak for a leg in its dialog: any of its party's, the one on which the dialog stands (a phone need
+    /// not be registered to call by digest), or another connection of its host.
     pub(super) fn fits(&self, leg: LegId, flow: &Flow) -> bool {
         let Some(leg) = self.legs.get(&leg) else { return false };
         if leg.flow() == Some(flow) {
@@ -354,7 +354,7 @@ impl Endpoint {
         }
         match leg.party {
             Origin::Trunk(trunk) => self.trunks.is_source(trunk, flow, self.identities_of(flow)),
-            Origin::Seat(seat) => self.registrar.knows(seat, flow),
+            Origin::Seat(seat) => self.registrar.knows(seat, flow) || Self::is_same_host(leg, flow),
         }
     }
 }

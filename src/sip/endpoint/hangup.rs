@@ -1,11 +1,11 @@
 //! Ending a leg: CANCEL, BYE or a refusal, by its state, with the reason on the wire (RFC 3261 15, RFC 3326).
 
-use crate::sip::dialog::Dialog;
-use crate::sip::flow::{Flow, Hop};
-use crate::sip::message::{HeaderName, Message, Method, Reason};
+use crate::sip::flow::Flow;
+use crate::sip::message::{Message, Reason};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::types::{Cause, LegId, Now, Origin};
 
+use super::farewell::Farewell;
 use super::leg::{Leg, OurMethod, Purpose, Role, State, Up};
 use super::{Endpoint, Output, cause};
 
@@ -39,26 +39,12 @@ impl Endpoint {
         let _open = self.transactions.cancel(now.mono, client, Some(reason(why)), &mut self.transmits);
     }
 
-    /// Ends an answered leg: BYE goes out, the leg is over for us at once.
+    /// Ends an answered leg: BYE goes out, now or when a way leads there; the leg is over for us at once.
     pub(super) fn bye(&mut self, now: Now, leg: LegId, why: Cause, out: &mut Vec<Output>) {
         let Some(Leg { state: State::Up(up), party, .. }) = self.legs.get(&leg) else { return };
-        // Where no way leads to the far end, the leg ends without it.
-        if let Some(hop) = self.way_of(Some(*party), &up.dialog, &up.flow) {
-            let dialog = up.dialog.clone();
-            self.say_goodbye(now, dialog, hop, why);
-        }
+        let farewell = Farewell { dialog: up.dialog.clone(), party: Some(*party), flow: up.flow, why };
+        self.say_goodbye(now, farewell);
         self.end(now, leg, why, None, out);
-    }
-
-    /// Sends BYE in a dialog that nobody needs any more.
-    pub(super) fn say_goodbye(&mut self, now: Now, mut dialog: Dialog, hop: Hop, why: Cause) {
-        let branch = self.random.branch();
-        let Some(site) = self.sites.towards(&hop) else { return };
-        let mut draft = dialog.request(Method::Bye, &site.stamp(branch));
-        draft.header(HeaderName::Reason, &reason(why));
-        if let Ok(id) = self.transactions.request(now.mono, draft.finish(), hop, &mut self.transmits) {
-            self.clients.insert(id, Purpose::Courtesy);
-        }
     }
 
     /// The far end hangs up.
@@ -127,6 +113,7 @@ impl Endpoint {
     }
 }
 
-fn reason(why: Cause) -> Reason {
+/// The Reason header of a cause.
+pub(super) fn reason(why: Cause) -> Reason {
     Reason { protocol: "Q.850".to_owned(), cause: Some(cause::q850(why)), text: None }
 }

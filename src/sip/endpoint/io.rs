@@ -274,6 +274,8 @@ pub struct Left {
     pub requests: usize,
     /// INVITEs of ours that outlive their leg.
     pub ghosts: usize,
+    /// BYEs that wait for a way to their far end.
+    pub farewells: usize,
     /// Legs that wait for a moment.
     pub timers: usize,
     /// Calls that trunks are held to carry.

@@ -264,7 +264,9 @@ pub(super) enum Purpose {
     Ghost,
     /// A re-INVITE whose leg is gone; a 2xx may come and wants its ACK.
     Parted,
-    /// A PRACK or a BYE whose outcome changes nothing.
+    /// The BYE of a dialog that is over for us.
+    Bye,
+    /// A PRACK whose outcome changes nothing.
     Courtesy,
     /// Health check of a trunk, or our registration there.
     Carrier(TrunkId, trunk::Purpose),

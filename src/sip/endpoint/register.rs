@@ -92,6 +92,7 @@ impl Endpoint {
         let mut wants = Vec::new();
         self.registrar.connection_closed(connection, &mut wants);
         self.obey_registrar(wants, out);
+        self.fail_requests_on(now, connection, out);
     }
 
     pub(super) fn obey_registrar(&mut self, wants: Vec<registrar::Output>, out: &mut Vec<Output>) {

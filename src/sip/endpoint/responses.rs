@@ -14,6 +14,7 @@ use crate::sip::transaction::{By, ClientId, Transmit};
 use crate::sip::trunk::CallResult;
 use crate::types::{Cause, LegEvent, LegId, Now, TrunkId};
 
+use super::farewell::Farewell;
 use super::leg::{Branch, Ghost, Leg, Peer, Purpose, Role, State, Up};
 use super::offer_answer::description;
 use super::{Endpoint, Output, cause};
@@ -38,7 +39,8 @@ impl Endpoint {
             Purpose::InDialog(leg) => self.on_our_response(now, id, leg, message, out),
             Purpose::Ghost => self.on_ghost_response(now, id, flow, message),
             Purpose::Parted => self.on_parted_response(id, message),
-            Purpose::Courtesy => {}
+            Purpose::Bye if status >= 200 => self.farewells.settle(id),
+            Purpose::Bye | Purpose::Courtesy => {}
             Purpose::Carrier(trunk, purpose) => self.on_carrier_response(now, trunk, purpose, (flow, message), out),
         }
     }
@@ -57,6 +59,8 @@ impl Endpoint {
             Purpose::InDialog(leg) => self.our_request_lost(now, leg, status, out),
             Purpose::Ghost => drop(self.ghosts.remove(&id)),
             Purpose::Parted => drop(self.parted.remove(&id)),
+            Purpose::Bye if status == 503 => self.goodbye_failed(now, id),
+            Purpose::Bye => self.farewells.settle(id),
             Purpose::Courtesy => {}
             Purpose::Carrier(trunk, purpose) => self.on_carrier_silence(now, trunk, purpose, out),
         }
@@ -192,8 +196,7 @@ impl Endpoint {
                 self.trunks.release(trunk);
             }
             self.drop_branch(now, leg, branch);
-            let hop = self.hop_of(None, &dialog, flow);
-            self.say_goodbye(now, dialog, hop, why);
+            self.say_goodbye(now, Farewell { dialog, party: None, flow: *flow, why });
             self.note_failure(leg, why, None);
             return self.end_if_nothing_left(now, leg, out);
         }
@@ -324,8 +327,7 @@ impl Endpoint {
             Ok(Fork::Won { tag } | Fork::Late { tag, new: true }) => {
                 let dialog = ghost.forks.dialog(&tag).expect("the response was just sorted under this tag").clone();
                 self.acknowledge(&dialog, &ghost.hop, message.cseq_number());
-                let hop = self.hop_of(None, &dialog, flow);
-                self.say_goodbye(now, dialog, hop, Cause::Cancelled);
+                self.say_goodbye(now, Farewell { dialog, party: None, flow: *flow, why: Cause::Cancelled });
             }
             Ok(Fork::Again | Fork::Late { new: false, .. }) => {
                 if !self.repeat_ack(ghost.leg, message)

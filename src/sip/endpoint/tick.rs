@@ -17,6 +17,7 @@ impl Endpoint {
         self.registrar.tick(now, &mut wants);
         self.obey_registrar(wants, out);
         self.tick_trunks(now, out);
+        self.retry_goodbyes(now, None);
         // Each leg once a turn: one whose deadline does not move on costs turns, and everybody else is still served.
         let due: Vec<LegId> = self.due.iter().take_while(|(at, _)| *at <= now.mono).map(|(_, leg)| *leg).collect();
         for leg in due {

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use crate::sip::dialog::Dialog;
-use crate::sip::flow::{Flow, Hop};
+use crate::sip::flow::{ConnId, Flow, Hop};
+use crate::sip::transaction::{By, ClientId};
 use crate::types::{LegId, Now, Origin, SeatId};
 
-use super::Endpoint;
 use super::leg::{Leg, State, Up, Wish, numeric_hop};
+use super::{Endpoint, Output};
 
 /// How often a request is tried again while no way leads to the far end.
-const TRY_AGAIN: Duration = Duration::from_secs(4);
+pub(super) const TRY_AGAIN: Duration = Duration::from_secs(4);
 
 impl Endpoint {
     /// Where requests of a dialog go now; the way by which it was heard last when no better one is known.
@@ -81,5 +82,33 @@ impl Endpoint {
             self.next_wish(now, leg);
             self.arm(leg);
         }
+        self.retry_goodbyes(now, Some(seat));
+    }
+
+    /// A connection is gone. What we asked over it and was not answered will not be: it was swallowed, or its answer was.
+    pub(super) fn fail_requests_on(&mut self, now: Now, connection: ConnId, out: &mut Vec<Output>) {
+        let ours = |leg: &Leg| match &leg.state {
+            State::Up(up) => up.ours.map(|ours| ours.client),
+            State::Arriving(_) | State::Dialling(_) => None,
+        };
+        let asked: Vec<ClientId> = self.legs.values().filter_map(ours).chain(self.farewells.sent()).collect();
+        for id in asked {
+            if self.transactions.connection_of(id) == Some(connection)
+                && let Some(event) = self.transactions.transport_failed(By::Client(id))
+            {
+                self.on_event(now, event, out);
+            }
+        }
+    }
+
+    /// Whether a flow is another connection of the host that a leg's far end speaks from over a connection. It may speak in its
+    /// dialog before its phone has registered again: both tags are right, and the handshake has shown that it is the same host.
+    /// The old connection may seem to stand for hours when a router has forgotten it.
+    pub(super) fn is_same_host(leg: &Leg, flow: &Flow) -> bool {
+        let Some(before) = leg.flow() else { return false };
+        before.connection.is_some()
+            && flow.connection.is_some()
+            && (flow.network, flow.transport, flow.remote.ip())
+                == (before.network, before.transport, before.remote.ip())
     }
 }

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use crate::sip::flow::{Flow, Hop};
+use crate::sip::flow::{ConnId, Flow, Hop};
 use crate::sip::message::{Message, Method, Reason};
 use crate::types::Mono;
 
@@ -159,6 +159,11 @@ impl Clients {
             }
         }
         None
+    }
+
+    /// The connection that its request took, where it was to take a certain one.
+    pub(super) fn connection_of(&self, id: ClientId) -> Option<ConnId> {
+        self.table.get(id.0)?.hop.connection
     }
 
     /// A message of this transaction could not be sent. Matters only while nothing has been heard: a provisional

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use crate::sip::flow::{Flow, Hop};
+use crate::sip::flow::{ConnId, Flow, Hop};
 use crate::sip::message::{Message, Reason};
 use crate::types::Mono;
 
@@ -71,6 +71,11 @@ impl Transactions {
     /// Says `false`, and does nothing, when a final response has come before or it is no INVITE.
     pub fn cancel(&mut self, now: Mono, id: ClientId, reason: Option<Reason>, out: &mut Vec<Transmit>) -> bool {
         self.clients.cancel(now, id, reason, out)
+    }
+
+    /// The connection that a request of ours took, where it was to take a certain one.
+    pub fn connection_of(&self, id: ClientId) -> Option<ConnId> {
+        self.clients.connection_of(id)
     }
 
     /// The shell could not send a message.

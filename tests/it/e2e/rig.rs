@@ -3,6 +3,7 @@
 
 pub(crate) mod address;
 pub(crate) mod baresip;
+pub(crate) mod cable;
 pub(crate) mod certificate;
 pub(crate) mod http;
 pub(crate) mod listen;

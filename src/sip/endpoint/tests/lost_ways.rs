@@ -143,7 +143,7 @@ fn a_phone_that_does_not_come_back_is_lost_once_it_is_wanted_for_too_long() {
 }
 
 #[test]
-fn a_hang_up_does_not_wait_for_a_phone_without_a_connection() {
+fn the_end_of_a_leg_does_not_wait_for_a_phone_without_a_connection() {
     let mut rig = Rig::new();
     let first = connect(&mut rig, FIRST_WAY, 1);
     register(&mut rig, first, INSTANCE);
@@ -152,6 +152,87 @@ fn a_hang_up_does_not_wait_for_a_phone_without_a_connection() {
     rig.tell(leg, LegCommand::Hangup(Cause::HungUp));
     rig.ends(leg, Cause::HungUp);
     rig.finish();
+}
+
+#[test]
+fn a_hang_up_reaches_a_phone_that_comes_back_by_its_new_connection() {
+    for swallowed in [false, true] {
+        let mut rig = Rig::new();
+        let first = connect(&mut rig, FIRST_WAY, 1);
+        register(&mut rig, first, INSTANCE);
+        let (phone, leg) = talk_over(&mut rig, first);
+        if !swallowed {
+            rig.input(Input::Closed { connection: ConnId(1) });
+        }
+        rig.tell(leg, LegCommand::Hangup(Cause::HungUp));
+        rig.ends(leg, Cause::HungUp);
+        if swallowed {
+            rig.hears(FIRST_WAY, "BYE");
+            rig.input(Input::Closed { connection: ConnId(1) });
+        }
+        rig.pass_ms(9_000);
+        rig.silence();
+        let second = connect(&mut rig, SECOND_WAY, 2);
+        register(&mut rig, second, INSTANCE);
+        let bye = rig.hears(SECOND_WAY, "BYE");
+        assert_eq!(bye.to_tag(), Some(phone.tag.as_str()));
+        say_on(&mut rig, second, phone.bare_response(&bye, 200, &[], ""));
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_request_whose_answer_a_breaking_connection_swallowed_is_asked_again() {
+    let mut rig = Rig::new();
+    let first = connect(&mut rig, FIRST_WAY, 1);
+    register(&mut rig, first, INSTANCE);
+    let (mut phone, leg) = talk_over(&mut rig, first);
+    rig.input(Input::Silent { leg });
+    rig.hears(FIRST_WAY, "OPTIONS");
+    rig.input(Input::Closed { connection: ConnId(1) });
+    rig.pass_ms(9_000);
+    rig.no_event();
+    let second = connect(&mut rig, SECOND_WAY, 2);
+    register(&mut rig, second, INSTANCE);
+    let probe = rig.hears(SECOND_WAY, "OPTIONS");
+    say_on(&mut rig, second, phone.bare_response(&probe, 200, &[], ""));
+    rig.pass(PATIENCE);
+    rig.no_event();
+    phone.at = second.remote;
+    let bye = phone.request("BYE", "", "");
+    say_on(&mut rig, second, bye);
+    rig.hears(SECOND_WAY, "200");
+    rig.ends(leg, Cause::HungUp);
+    rig.finish();
+}
+
+#[test]
+fn a_phone_may_hang_up_by_a_new_connection_before_it_has_registered_again() {
+    // We may not have noticed that the old one is gone.
+    for noticed in [true, false] {
+        let mut rig = Rig::new();
+        let first = connect(&mut rig, FIRST_WAY, 1);
+        register(&mut rig, first, INSTANCE);
+        let (mut phone, leg) = talk_over(&mut rig, first);
+        if noticed {
+            rig.input(Input::Closed { connection: ConnId(1) });
+        }
+        // From another host, or as a datagram that anybody may have sent, nobody else may.
+        for flow in [connect(&mut rig, "10.2.0.77:41003", 3), flow(SECOND_WAY.parse().unwrap())] {
+            phone.at = flow.remote;
+            let bye = phone.request("BYE", "", "");
+            say_on(&mut rig, flow, bye);
+            rig.hears(&flow.remote.to_string(), "481");
+        }
+        rig.no_event();
+        let second = connect(&mut rig, SECOND_WAY, 2);
+        phone.at = second.remote;
+        let bye = phone.request("BYE", "", "");
+        say_on(&mut rig, second, bye);
+        rig.hears(SECOND_WAY, "200");
+        rig.ends(leg, Cause::HungUp);
+        rig.finish();
+    }
 }
 
 #[test]
