@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -47,7 +47,42 @@ fn a_log_of_a_run_holds_no_secret_and_replays_exactly() {
     assert!(found.is_empty(), "the log holds {found:?}");
     assert!(noted.contains("Digest username") && noted.contains("a=crypto:1 AES"), "it holds what stands in for them");
 
-    let output = Command::new(binary()).args(["replay", "--json", "--last", "1"]).arg(&first).output().unwrap();
+    replays(&first);
+}
+
+#[test]
+fn a_log_with_a_new_plan_in_it_replays_exactly() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let site = Site { input_log: true, ..Site::new().with_seat(8001) };
+    let mut server = Server::start(site);
+    let seat = Phone::seat(&server.site, 8001, PHONE, json!({ "answer": 200 }));
+    server.make_ready(8001);
+    let mut caller = Phone::caller(&server.site, TELECOM, json!({}));
+    let mut talk = |server: &Server, line: &str, count: usize, meanwhile: &mut dyn FnMut(&Server)| {
+        caller.call(&format!("sip:{line}@{}", server.site.sip()));
+        caller.wait_state("confirmed");
+        seat.wait_state("confirmed");
+        meanwhile(server);
+        caller.hang_up();
+        seat.wait_state("disconnected");
+        assert_eq!(server.wait_fates(count)[0]["fate"], "answered");
+    };
+    // In the middle of a talk: trunks in another order, and a line more.
+    server.site.trunks.reverse();
+    let line = "[[line]]\nnumber = \"12333\"\nname = \"12333\"\n\
+                [[line.phase]]\nfrom = 2021-10-15\nmode = \"dual\"\nqueue = \"general\"\n";
+    let plan = server.site.plan() + line;
+    talk(&server, "12345", 1, &mut |server| server.new_plan(&plan, "plan and secrets were read again"));
+    talk(&server, "12333", 2, &mut |_| {});
+    server.stop(s(10)).expect("it stops in time");
+    replays(&log(&server.site));
+}
+
+/// The command runs the log again and finds that the exchange did the same.
+fn replays(log: &Path) {
+    let output = Command::new(binary()).args(["replay", "--json", "--last", "1"]).arg(log).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let summary: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
