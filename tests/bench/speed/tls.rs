@@ -96,8 +96,12 @@ fn register(server: SocketAddr, config: &Arc<ClientConfig>, seat: u32) -> Result
         match answer.status() {
             Some(200) => return Ok(line),
             Some(401) => client.challenged(Side::Server, &answer.www_authenticate())?,
-            // More at once than strangers may ask for: as a phone would.
-            Some(503) => std::thread::sleep(Duration::from_secs(1)),
+            // More at once than strangers may ask for: a phone comes back when it was told to.
+            Some(503) => {
+                let seconds =
+                    answer.header_named("Retry-After").and_then(|value| str::from_utf8(value).ok()?.parse().ok());
+                std::thread::sleep(Duration::from_secs(seconds.context("503 says when to come back")?));
+            }
             status => anyhow::bail!("REGISTER of {seat}: {status:?}"),
         }
     }
