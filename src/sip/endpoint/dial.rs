@@ -248,7 +248,7 @@ impl Endpoint {
     /// Remembers why a branch failed: of several reasons the one that says most about the person wins.
     pub(super) fn note_failure(&mut self, leg: LegId, why: Cause, status: Option<u16>) {
         if let Some(Leg { state: State::Dialling(dialling), .. }) = self.legs.get_mut(&leg)
-            && dialling.failure.is_none_or(|(old, _)| weight(why) > weight(old))
+            && dialling.failure.is_none_or(|old| rank((why, status)) > rank(old))
         {
             dialling.failure = Some((why, status));
         }
@@ -354,6 +354,17 @@ fn shown_to_seat(calling: &Calling, dial: &Dial, host: &str) -> NameAddr {
     };
     let uri = Uri::sip(Some(user), host, None).expect("a number and our own address make a SIP URI");
     NameAddr::new(uri).with_display(&dial.line_name)
+}
+
+/// Whether a failure is the trunk's, so that another one may do better. 480 and 430 speak of the callee, whom another trunk
+/// would reach no better.
+pub(super) fn fails_over((why, status): (Cause, Option<u16>)) -> bool {
+    matches!(why, Cause::Unreachable | Cause::Overload | Cause::Failed) && !matches!(status, Some(480 | 430))
+}
+
+/// What is said of the callee counts before what is said of the way there.
+fn rank(failure: (Cause, Option<u16>)) -> (bool, u8) {
+    (!fails_over(failure), weight(failure.0))
 }
 
 /// How much a failure says: a person's own answer most, our want of room least.

@@ -14,6 +14,7 @@ use crate::sip::transaction::{By, ClientId, Transmit};
 use crate::sip::trunk::CallResult;
 use crate::types::{Cause, LegEvent, LegId, Now, TrunkId};
 
+use super::dial::fails_over;
 use super::farewell::Farewell;
 use super::leg::{Branch, Ghost, Leg, Peer, Purpose, Role, State, Up};
 use super::offer_answer::description;
@@ -287,12 +288,9 @@ impl Endpoint {
         self.drop_branch(now, leg, branch);
         self.note_failure(leg, why, status);
         if let Some(trunk) = trunk {
-            // 480 and 430 speak of the callee, whom another trunk would reach no better.
-            let fails_over = matches!(why, Cause::Unreachable | Cause::Overload | Cause::Failed)
-                && !matches!(status, Some(480 | 430));
             self.trunks.release(trunk);
             self.note_result(now, trunk, result_of(why, status), out);
-            if fails_over && !withdrawn {
+            if fails_over((why, status)) && !withdrawn {
                 return self.dial_next_trunk(now, leg, out);
             }
         }

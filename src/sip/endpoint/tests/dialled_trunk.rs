@@ -127,6 +127,21 @@ fn what_the_callee_says_is_the_outcome_and_no_other_trunk_is_asked() {
 }
 
 #[test]
+fn what_a_second_trunk_says_of_the_callee_counts_before_the_failure_of_the_first() {
+    for first in [502, 503, 400] {
+        let mut rig = Rig::new();
+        let leg = rig.dial_trunk();
+        for (at, status) in [(CARRIER, first), (OTHER_CARRIER, 480)] {
+            let invite = rig.hears(at, "INVITE");
+            rig.say(at, Party::callee(at, &invite).response(&invite, status, &[], ""));
+            rig.hears(at, "ACK");
+        }
+        rig.ends_with(leg, Cause::Unreachable, Some(480));
+        rig.finish();
+    }
+}
+
+#[test]
 fn citizens_that_cannot_be_reached_do_not_take_the_trunk_down() {
     let mut rig = Rig::new();
     for _ in 0..4 {
