@@ -8,3 +8,4 @@ mod model;
 mod parties;
 mod sip;
 mod sip_world;
+mod trunk_world;

@@ -11,4 +11,5 @@ pub(crate) mod phone;
 pub(crate) mod script;
 pub(crate) mod seam;
 pub(crate) mod site;
+pub(crate) mod wires;
 pub(crate) mod words;

@@ -3,6 +3,7 @@
 //! Peers are user agents of their own; the network delays, doubles, loses and reorders; trunks die and come back. After every
 //! input the books are checked, and in the end nothing may be left. A failing seed leaves a log that `yihao replay` plays.
 
+mod streams;
 mod whims;
 
 use std::borrow::Cow;
@@ -16,13 +17,13 @@ use yihao::center::PresenceCommand;
 use yihao::exchange::{Exchange, Input, Output};
 use yihao::media::engine as media;
 use yihao::node::input_log::{Digest, Entry, Header, InputLog, Limits, play, segment_path};
-use yihao::sip::endpoint;
-use yihao::sip::flow::{Flow, Transport};
+use yihao::sip::endpoint::{self, Refused};
+use yihao::sip::flow::{ConnId, Flow, Transport};
 use yihao::sip::transaction::Transmit;
 use yihao::types::{Cause, Fate, LegId, Mono, Now, RunId, SeatId};
 
 use super::dice::Dice;
-use super::sip::books::Books;
+use super::sip::books::{Books, Door};
 use super::sip::engine::{Engine, Later};
 use super::sip::forger::{Forger, stranger};
 use super::sip::net::Weather;
@@ -30,6 +31,7 @@ use super::sip::peer::{Peer, Phase, Talk};
 use super::sip::script::Act;
 use super::sip::seam::Seam;
 use super::sip::site::{self, START, TRUNKS};
+use super::sip::wires::{To, Wires};
 use whims::presence;
 
 /// What happens at some time.
@@ -47,6 +49,12 @@ enum Event {
     Whim,
     Registers(usize),
     ComesBack(usize),
+    /// A piece of a stream arrives.
+    Piece(ConnId, To, Bytes),
+    /// An end of a broken connection learns that it broke.
+    ExchangeMisses(ConnId),
+    PeerMisses(ConnId),
+    Reconnects(usize),
 }
 
 /// What kind of a day it is.
@@ -82,11 +90,15 @@ struct World {
     due: BTreeMap<(Mono, u64), Event>,
     scheduled: u64,
     woken: Vec<Option<Mono>>,
+    wires: Wires,
+    /// Connections that broke, and talks that were held over them then.
+    broken: u64,
+    outlived: u64,
     forger: Forger,
     /// The next input is a lie from here: it may change nothing.
     lie_from: Option<SocketAddr>,
-    /// From now on new calls are refused.
-    draining: bool,
+    /// INVITEs that were refused since the disk was full.
+    refused_by_disk: u64,
     heard: BTreeMap<(usize, u32), Heard>,
     by_audio: BTreeMap<SocketAddr, (usize, u32)>,
     to_dial: u64,
@@ -101,20 +113,22 @@ struct World {
 impl World {
     fn new(seed: u64, calls: u64, day: Day) -> World {
         let mut dice = Dice::new(seed);
-        let header = site::header(&mut dice);
+        let by = |tcp: bool| if tcp { Transport::Tcp } else { Transport::Udp };
+        let second_by = by(dice.percent(50));
+        let header = site::header(&mut dice, second_by);
         let mut exchange = header.build_with(site::secrets()).expect("the world's plan is sound");
         exchange.listen();
         let mut peers = Vec::new();
-        for trunk in TRUNKS {
+        for (trunk, by) in TRUNKS.into_iter().zip([Transport::Udp, second_by]) {
             let dice = Dice::new(dice.below(u64::MAX));
-            peers.push(Peer::new((trunk, 5060).into(), site::exchange_at(0), None, day.storm, dice));
+            peers.push(Peer::new(((trunk, 5060).into(), by), site::exchange_at(0), None, day.storm, dice));
         }
         for (index, seat) in site::SEATS.into_iter().enumerate() {
             // Every other seat has two telephones.
             for phone in 0..=u8::from(index % 2 == 1) {
                 let at = ([10, 2, phone, u8::try_from(index).expect("few seats") + 1], 5060).into();
-                let dice = Dice::new(dice.below(u64::MAX));
-                peers.push(Peer::new(at, site::exchange_at(1), Some(seat), day.storm, dice));
+                let (by, dice) = (by(dice.percent(35)), Dice::new(dice.below(u64::MAX)));
+                peers.push(Peer::new((at, by), site::exchange_at(1), Some(seat), day.storm, dice));
             }
         }
         let forger = Forger::new(Dice::new(dice.below(u64::MAX)));
@@ -134,9 +148,12 @@ impl World {
             due: BTreeMap::new(),
             scheduled: 0,
             woken,
+            wires: Wires::default(),
+            broken: 0,
+            outlived: 0,
             forger,
             lie_from: None,
-            draining: false,
+            refused_by_disk: 0,
             heard: BTreeMap::new(),
             by_audio: BTreeMap::new(),
             to_dial: calls,
@@ -257,10 +274,10 @@ impl World {
             }
             Event::Silent(remote, times) => {
                 if let Some(leg) = self.engine.leg_of(remote) {
-                    // A probe goes unanswered for 32 s; before the answer there is no dialog to probe in.
+                    // A probe goes unanswered for 32 s, then the leg is over. Before the answer there is no dialog to probe in.
                     let caller = self.by_audio.get(&remote).map(|(index, number)| &self.peers[*index].talks[number]);
                     let answered = caller.is_none_or(|talk| talk.seen.status.is_some());
-                    assert!(times < 4 || !answered, "nobody notices that the far end of {leg} is dead");
+                    assert!(times < 3 || !answered, "nobody notices that the far end of {leg} is dead");
                     self.feed(Input::Media(media::Event::Silent { leg }));
                     self.after(30_000, Event::Silent(remote, times + 1));
                 }
@@ -276,6 +293,10 @@ impl World {
                 }
                 self.listen_to(index);
             }
+            Event::Piece(connection, to, bytes) => self.piece(connection, to, &bytes),
+            Event::ExchangeMisses(connection) => self.exchange_misses(connection),
+            Event::PeerMisses(connection) => self.peer_misses(connection),
+            Event::Reconnects(index) => self.reconnects(index),
         }
     }
 
@@ -303,6 +324,7 @@ impl World {
             self.look_at_lie(from, &out, before != Some(self.exchange.left()) || !heard.is_empty());
         }
         self.seam.turn(heard);
+        self.look_at_disk();
         if let Some(digest) = &mut self.digest {
             digest.take(&out);
         }
@@ -318,15 +340,31 @@ impl World {
             }
         }
         self.out = out;
+        for promise in std::mem::take(&mut self.books.promises) {
+            self.engine.keep(&promise);
+        }
         self.engine.listen(None);
         self.follow_engine();
         self.judge();
+    }
+
+    /// Nobody is refused for a full disk that is not full.
+    fn look_at_disk(&mut self) {
+        let refused = self.exchange.endpoint().refused().iter();
+        let by_disk = refused.filter(|((_, why), _)| *why == Refused::DiskFull).map(|(_, n)| n).sum();
+        let before = std::mem::replace(&mut self.refused_by_disk, by_disk);
+        if before != by_disk && self.books.door != Door::DiskFull {
+            self.books.faults.push("refused for a full disk, and it is not full".to_owned());
+        }
     }
 
     fn carry(&mut self, transmit: Transmit) {
         let from = site::exchange_at(transmit.hop.network.0);
         if transmit.hop.remote == stranger() {
             return self.forger.receive(&transmit.bytes);
+        }
+        if transmit.hop.transport == Transport::Tcp {
+            return self.carry_by_wire(&transmit);
         }
         let remote = transmit.hop.remote;
         let stands_at = |p: &Peer| p.at == remote || p.moving_to == Some(remote) || p.left.contains(&remote);
@@ -355,8 +393,12 @@ impl World {
     fn listen_to(&mut self, index: usize) {
         let peer = &mut self.peers[index];
         let (out, then) = (std::mem::take(&mut peer.out), std::mem::take(&mut peer.then));
-        let (gone, deadline) = (peer.gone, peer.deadline());
+        let (gone, deadline, by) = (peer.gone, peer.deadline(), peer.transport);
         for transmit in out.into_iter().filter(|_| !gone) {
+            if by == Transport::Tcp {
+                self.write_to_exchange(index, &transmit.bytes);
+                continue;
+            }
             let local = transmit.hop.remote;
             let remote = self.speaks_from(index, &transmit.bytes);
             let flow =
@@ -430,6 +472,7 @@ impl World {
         }
         self.nothing_is_left();
         self.every_invite_has_one_fate();
+        self.books.look_at_doors();
         self.fates_are_as_the_parties_saw();
         self
     }
@@ -476,7 +519,7 @@ impl World {
                 // Who is answered by the seat's answer hears the seat before the ACK is through, and may leave in between.
                 _ if heard.seat.is_some() && talk.number != "12315" => false,
                 Fate::Refused { cause: Cause::NoSuchNumber } => talk.number == "99999",
-                Fate::Refused { cause: Cause::Restart } => self.draining && seen.status == Some(503),
+                Fate::Refused { cause: Cause::Restart } => seen.status == Some(503),
                 Fate::Refused { cause: Cause::ModeNotServed } => talk.number == "12336",
                 Fate::AbandonedInGreeting | Fate::AbandonedInQueue | Fate::AbandonedInRing => {
                     seen.cancelled || seen.we_left
@@ -544,7 +587,7 @@ impl Drop for World {
 
 /// Whether a party cannot be blamed for what the exchange thinks of it.
 fn is_lost(talk: &Talk) -> bool {
-    talk.phase == Phase::Vanished || talk.script.never_acks
+    talk.phase == Phase::Vanished || talk.script.never_acks || talk.seen.cut_off
 }
 
 const CALM: Day = Day { weather: Weather::CALM, storm: false };
@@ -560,22 +603,31 @@ const CALLS: u64 = 100;
 
 fn run_days(day: Day, seeds: std::ops::Range<u64>) {
     let worlds = seeds.end - seeds.start;
-    let (mut calls, mut inputs, mut moved) = (0, 0, 0);
+    let (mut calls, mut inputs, mut moved, mut shut) = (0, 0, 0, BTreeMap::new());
+    let (mut broken, mut outlived, mut pings) = (0, 0, 0);
     let mut fates: BTreeMap<String, u64> = BTreeMap::new();
     for seed in seeds {
         let world = World::new(seed, CALLS, day).run();
         calls += world.books.pages.len() as u64;
         inputs += world.inputs.len();
         moved += world.engine.moved;
+        (broken, outlived, pings) = (broken + world.broken, outlived + world.outlived, pings + world.wires.pings);
+        for invited in world.books.invites.values() {
+            *shut.entry(format!("{:?}", invited.door)).or_insert(0_u64) += 1;
+        }
         for page in world.books.pages.values() {
             let fate = page.fate.expect("looked at before");
             let name = if let Fate::Answered { .. } = fate { "Answered".to_owned() } else { format!("{fate:?}") };
             *fates.entry(name).or_default() += 1;
         }
     }
-    eprintln!("{day:?}: {calls} calls, {inputs} inputs, {moved} moves, {fates:#?}");
+    eprintln!("{day:?}: {calls} calls, {inputs} inputs, {moved} moves, {shut:?}, {fates:#?}");
+    eprintln!("{broken} connections broke amid {outlived} talks, {pings} pings");
     assert!(calls >= worlds * CALLS * 8 / 10, "hardly any call is admitted");
+    assert_eq!(outlived > 0, day.storm, "on stormy days connections break in mid-call, on others never");
+    assert!(pings > 0, "nobody pings");
     assert!(moved > 0, "no leg ever moves to another worker");
+    assert!(shut.values().filter(|n| **n > worlds / 2).count() == 3, "hardly anybody comes to a shut door: {shut:?}");
     assert!(fates.get("Answered").is_some_and(|n| *n > calls / 4), "hardly any call is answered");
 }
 

@@ -1,6 +1,6 @@
 //! The watcher on the wire and over the ledger: what goes out is looked at as a stranger would, with the RFCs in hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use yihao::exchange::Output;
 use yihao::sip::dialog::DialogId;
 use yihao::sip::message::{Message, Method};
-use yihao::types::{CallEvent, CallId, Fate, LegId, OfferId, Row, SeatId};
+use yihao::types::{CallEvent, CallId, Cause, Fate, LegId, OfferId, Row, SeatId};
 
 /// What the ledger says of one call.
 #[derive(Clone, Debug)]
@@ -17,6 +17,33 @@ pub(crate) struct Page {
     /// Open offers with their legs; `None` once the leg is gone.
     offers: BTreeMap<OfferId, Option<LegId>>,
     talks: Option<SeatId>,
+}
+
+/// Whether new calls were taken when an INVITE came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Door {
+    #[default]
+    Open,
+    /// The disk is full, and the setting says that calls which cannot be recorded are refused.
+    DiskFull,
+    /// The exchange is drained.
+    Draining,
+}
+
+/// An INVITE outside of dialogs.
+#[derive(Clone, Debug)]
+pub(crate) struct Invited {
+    pub(crate) call_id: String,
+    pub(crate) door: Door,
+    /// Our final answer.
+    pub(crate) status: Option<u16>,
+}
+
+/// What a description of ours says of one stream: its port, and which way audio flows as we see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Promise {
+    pub(crate) port: u16,
+    pub(crate) direction: String,
 }
 
 #[derive(Default)]
@@ -29,8 +56,12 @@ pub(crate) struct Books {
     finals: BTreeMap<(String, u32, String), (u16, String)>,
     /// Dialogs that we ended, or agreed to end.
     parted: BTreeMap<DialogId, u32>,
-    /// INVITEs outside of dialogs that reached the exchange: branch, and whether it proved itself or needed not to.
-    pub(crate) invites: BTreeSet<String>,
+    /// INVITEs outside of dialogs that reached the exchange and proved themselves or needed not to, by branch.
+    pub(crate) invites: BTreeMap<String, Invited>,
+    /// What new calls find.
+    pub(crate) door: Door,
+    /// Answers of ours to offers in this turn: the engine must know of them at its end.
+    pub(crate) promises: Vec<Promise>,
     /// Descriptions in reliable responses of ours that wait for their PRACK, by Call-ID: no 2xx before it (RFC 3262 3).
     unconfirmed: BTreeMap<String, u32>,
     pub(crate) faults: Vec<String>,
@@ -55,7 +86,9 @@ impl Books {
         }
         let unproved = wants_proof && message.authorization().is_empty();
         if message.to_tag().is_none() && !unproved {
-            self.invites.insert(message.branch().unwrap_or_default().to_owned());
+            let (call_id, door) = (message.call_id().to_owned(), self.door);
+            let branch = message.branch().unwrap_or_default().to_owned();
+            self.invites.entry(branch).or_insert(Invited { call_id, door, status: None });
         }
     }
 
@@ -172,6 +205,10 @@ impl Books {
         let id = DialogId::of_response(message);
         let cseq = message.cseq_number();
         match self.parted.get(&id) {
+            // Over a stream a BYE comes again when its answer went with the connection.
+            Some(parted) if *parted != u32::MAX && *message.method() == Method::Bye && over_stream(message) => {
+                self.parted.insert(id, cseq);
+            }
             Some(parted) if *parted != cseq => {
                 self.faults.push(format!("{} after the end of its dialog {id:?}", message.method().as_str()));
             }
@@ -191,7 +228,14 @@ impl Books {
             return;
         }
         let refused_early = matches!(status, 503 | 484 | 400 | 482 | 401 | 403);
-        let is_new = self.invites.contains(message.branch().unwrap_or_default());
+        if (200..300).contains(&status) {
+            self.promises.extend(promise_of(message));
+        }
+        let invited = self.invites.get_mut(message.branch().unwrap_or_default());
+        let is_new = invited.is_some();
+        if let Some(invited) = invited.filter(|_| status >= 200) {
+            invited.status = Some(status);
+        }
         if is_new && !self.by_call_id.contains_key(message.call_id()) && !refused_early {
             self.faults.push(format!("{status} to an INVITE that the ledger does not know"));
         }
@@ -227,8 +271,39 @@ impl Books {
         }
     }
 
+    /// Whoever came while the door was shut was refused, and nobody else for that reason.
+    pub(crate) fn look_at_doors(&self) {
+        for invited in self.invites.values() {
+            let fate = self.fate(&invited.call_id);
+            // Strangers are told another reason, or nothing at all.
+            let is_refused = matches!(invited.status, None | Some(403 | 503));
+            let fits = match (invited.door, fate) {
+                (Door::Open, fate) => fate != Some(DRAINED),
+                (Door::DiskFull, fate) => fate.is_none() && is_refused,
+                // A full trunk refuses before the exchange is asked.
+                (Door::Draining, fate) => fate.is_none_or(|fate| fate == DRAINED) && is_refused,
+            };
+            assert!(fits, "the door is kept badly: {invited:?}, {fate:?}");
+        }
+    }
+
     /// The fate of the call with this Call-ID.
     pub(crate) fn fate(&self, call_id: &str) -> Option<Fate> {
         self.pages.get(self.by_call_id.get(call_id)?)?.fate
     }
+}
+
+const DRAINED: Fate = Fate::Refused { cause: Cause::Restart };
+
+/// What the description in a message promises of its audio.
+fn promise_of(message: &Message) -> Option<Promise> {
+    let text = str::from_utf8(message.body()).ok()?;
+    let port = text.lines().find_map(|line| line.strip_prefix("m=audio ")?.split(' ').next()?.parse().ok())?;
+    let ways = ["sendrecv", "sendonly", "recvonly", "inactive"];
+    let direction = text.lines().find_map(|line| ways.iter().find(|way| line.strip_prefix("a=") == Some(way)));
+    Some(Promise { port, direction: (*direction.unwrap_or(&"sendrecv")).to_owned() })
+}
+
+fn over_stream(message: &Message) -> bool {
+    message.vias().is_ok_and(|vias| vias.first().is_some_and(|via| via.transport.is_reliable()))
 }

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use yihao::media::engine::{Command, Event};
 use yihao::types::{CallId, Direction, Hear, LegId, MediaPort, RunId, Source, StreamParams, StreamReport};
 
+use super::books::Promise;
+
 struct Leg {
     call: CallId,
     port: MediaPort,
@@ -159,6 +161,21 @@ impl Engine {
                     }
                 }
             }
+        }
+    }
+
+    /// What was promised to a far end is what its stream does. Before there is one the far end has still to answer.
+    pub(crate) fn keep(&mut self, promise: &Promise) {
+        let Some((id, leg)) = self.legs.iter().find(|(_, leg)| leg.port.port == promise.port) else { return };
+        let Some(stream) = &leg.stream else { return };
+        let does = match stream.direction {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        };
+        if does != promise.direction {
+            self.faults.push(format!("{id} was told {} and the engine does {does}", promise.direction));
         }
     }
 

@@ -24,7 +24,7 @@ impl Peer {
         let branch = self.branch();
         let (host, contact, hop) = (self.host.clone(), self.contact.clone(), self.hop());
         let stamp =
-            Stamp { transport: Transport::Udp, host: &host, port: Some(self.at.port()), branch, contact: &contact };
+            Stamp { transport: self.transport, host: &host, port: Some(self.at.port()), branch, contact: &contact };
         let dialog = &mut self.talks.get_mut(&number)?.branches.get_mut(index)?.dialog;
         let mut draft = dialog.request(method, &stamp);
         let cseq = draft.cseq();
@@ -58,6 +58,10 @@ impl Peer {
             }
             Act::GiveUp if up && !talking => self.bye(now, number),
             Act::Bye if up => self.bye(now, number),
+            Act::ByeAgain if talk.phase == Phase::Leaving => {
+                talk.seen.bye_again = true;
+                self.request(now, (number, 0), Method::Bye, Job::Bye(number), |_| {});
+            }
             Act::Vanish if talk.phase == Phase::Trying || up => talk.phase = Phase::Vanished,
             Act::Hold(on) if up => {
                 if talk.reinvite.is_none() && talk.asked.is_none() {
@@ -82,7 +86,7 @@ impl Peer {
             Act::Prack => self.prack(now, number),
             Act::AnswerReinvite => self.answer_reinvite(now, number),
             Act::Ring | Act::Answer | Act::AnswerToo | Act::Decline(_) => self.act_as_phone(now, number, act),
-            Act::GiveUp | Act::Bye | Act::Vanish | Act::Hold(_) | Act::Refresh | Act::Key => {}
+            Act::GiveUp | Act::Bye | Act::ByeAgain | Act::Vanish | Act::Hold(_) | Act::Refresh | Act::Key => {}
         }
     }
 
@@ -141,10 +145,25 @@ impl Peer {
         if message.to_tag().is_some() {
             return self.on_request_in_dialog(now, id, &flow, message);
         }
-        if *message.method() == Method::Invite && self.seat.is_some() {
-            self.on_invite(now, id, flow, message);
-        } else {
-            self.reply(now, id, &flow, message, 200);
+        match message.method() {
+            Method::Invite if self.seat.is_some() || self.takes_calls.is_some() => {
+                self.on_invite(now, id, flow, message)
+            }
+            Method::Register => self.take_registration(now, id, &flow, message),
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Options
+            | Method::Prack
+            | Method::Update
+            | Method::Info
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => self.reply(now, id, &flow, message, 200),
         }
     }
 
@@ -168,7 +187,8 @@ impl Peer {
             Method::Bye => {
                 let branch = &mut talk.branches[index];
                 branch.byes += 1;
-                if branch.byes > 1 {
+                // Over a stream it comes again when its answer went with the connection.
+                if branch.byes > 1 && self.transport == Transport::Udp {
                     self.faults.push(format!("two BYEs in a dialog of call {}", talk.call_id));
                 }
                 // Whoever insists gets the ACK of a re-INVITE after the BYE too; `over` lets the others go.

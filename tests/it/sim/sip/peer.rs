@@ -45,6 +45,10 @@ pub(crate) struct Seen {
     pub(crate) branch_left: bool,
     /// Our BYE was refused: there was no such dialog any more.
     pub(crate) bye_refused: bool,
+    /// Our BYE went with its connection, perhaps on its way back only.
+    pub(crate) bye_again: bool,
+    /// Its connection broke while it was in the middle of an INVITE.
+    pub(crate) cut_off: bool,
 }
 
 /// One dialog of a call; a forking proxy makes two.
@@ -124,6 +128,11 @@ impl Talk {
         }
     }
 
+    /// Whether it went without a word.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.phase == Phase::Vanished
+    }
+
     /// The call is over: nothing is repeated any more, unless the party insists on the ACK of a re-INVITE.
     fn let_go(&mut self) {
         let first = self.server.as_ref().map(|_| self.invite.cseq_number());
@@ -148,12 +157,18 @@ pub(crate) enum Job {
 
 pub(crate) struct Peer {
     pub(crate) at: SocketAddr,
+    /// What it speaks over.
+    pub(crate) transport: Transport,
     /// Where it registers next, and stands from then on.
     pub(crate) moving_to: Option<SocketAddr>,
     /// Where it stood before, and can still be reached; the latest is last.
     pub(crate) left: Vec<SocketAddr>,
     pub(crate) exchange: SocketAddr,
     pub(crate) seat: Option<u32>,
+    /// A carrier that is called; it may want a proof of who calls.
+    pub(crate) takes_calls: Option<bool>,
+    /// Calls to it that brought one.
+    pub(crate) proved: u32,
     pub(crate) transactions: Transactions,
     pub(crate) talks: BTreeMap<u32, Talk>,
     /// Calls whose timers run.
@@ -185,15 +200,24 @@ const TIMERS: Timers =
     Timers { t1: Duration::from_millis(500), t2: Duration::from_secs(4), t4: Duration::from_secs(5) };
 
 impl Peer {
-    pub(crate) fn new(at: SocketAddr, exchange: SocketAddr, seat: Option<u32>, storm: bool, dice: Dice) -> Peer {
+    pub(crate) fn new(
+        (at, transport): (SocketAddr, Transport),
+        exchange: SocketAddr,
+        seat: Option<u32>,
+        storm: bool,
+        dice: Dice,
+    ) -> Peer {
         let user = seat.map_or("trunk".to_owned(), |seat| seat.to_string());
         let secret = auth::Secret::Password(super::site::password(seat.unwrap_or_default()));
         Peer {
             at,
+            transport,
             moving_to: None,
             left: Vec::new(),
             exchange,
             seat,
+            takes_calls: None,
+            proved: 0,
             transactions: Transactions::new(Settings { timers: TIMERS, ..Settings::default() }),
             talks: BTreeMap::new(),
             live: Vec::new(),
@@ -212,17 +236,22 @@ impl Peer {
             registering: false,
             next: 0,
             host: at.ip().to_string(),
-            contact: contact(&user, at),
+            contact: contact(&user, at, transport),
             faults: Vec::new(),
         }
     }
 
+    /// A carrier that serves calls over its trunk, and challenges some of them.
+    pub(crate) fn taking_calls(self, challenges: bool) -> Peer {
+        Peer { takes_calls: Some(challenges), ..self }
+    }
+
     pub(crate) fn flow(&self, remote: SocketAddr) -> Flow {
-        Flow { network: NetworkId(0), transport: Transport::Udp, local: self.at, remote, connection: None }
+        Flow { network: NetworkId(0), transport: self.transport, local: self.at, remote, connection: None }
     }
 
     pub(crate) fn hop(&self) -> Hop {
-        Hop::to(NetworkId(0), Transport::Udp, self.exchange)
+        Hop::to(NetworkId(0), self.transport, self.exchange)
     }
 
     pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
@@ -303,7 +332,8 @@ impl Peer {
             Event::Cancel { id, invite, flow, message } => self.on_cancel(now, id, invite, &flow, &message),
             Event::Ack { message, .. } => self.on_ack(now, &message),
             Event::Response { id, message, .. } => self.on_response(now, id, &message),
-            Event::Timeout { id } | Event::Failed { id } => self.on_silence(id),
+            Event::Timeout { id } => self.on_silence(id),
+            Event::Failed { id } => self.on_swallowed(id),
             Event::Stray { message, .. } => self.on_stray(&message),
             Event::Over { .. }
             | Event::Unacknowledged { .. }
@@ -372,8 +402,9 @@ impl Peer {
             false => Vec::new(),
         };
         let tag = format!("c{talk}");
-        let (from, to) = (self.at, self.exchange);
-        let invite = Invite { number, user, from, to, call_id, tag: &tag, cseq, branch: &branch, sdp, proofs };
+        let (from, to, transport) = (self.at, self.exchange, self.transport);
+        let invite =
+            Invite { number, user, from, to, transport, call_id, tag: &tag, cseq, branch: &branch, sdp, proofs };
         let bytes = invite.write(script);
         let message = Message::parse(bytes.clone()).expect("peers write sound messages");
         let hop = self.hop();
@@ -383,6 +414,32 @@ impl Peer {
             .expect("peers have room");
         self.jobs.insert(client, Job::Invite(talk));
         (message, client)
+    }
+
+    /// Its connection is gone: what has not been answered is not going to be.
+    pub(crate) fn lose_connection(&mut self, now: Mono) {
+        self.registered_until = Mono::default();
+        for talk in self.talks.values_mut().filter(|talk| talk.phase == Phase::Trying || talk.reinvite.is_some()) {
+            talk.seen.cut_off = true;
+        }
+        for id in self.jobs.keys().copied().collect::<Vec<_>>() {
+            if let Some(event) = self.transactions.transport_failed(By::Client(id)) {
+                self.on_event(now, event);
+            }
+        }
+    }
+
+    /// A request went with its connection. Who hung up says so again; who called knows nothing of the call any more.
+    fn on_swallowed(&mut self, id: ClientId) {
+        match self.jobs.get(&id) {
+            Some(Job::Bye(number)) => self.then.push((500, *number, Act::ByeAgain)),
+            Some(Job::Invite(number)) => {
+                if let Some(talk) = self.talks.get_mut(number) {
+                    talk.phase = Phase::Vanished;
+                }
+            }
+            Some(Job::Reinvite(..) | Job::Register | Job::Other) | None => self.on_silence(id),
+        }
     }
 
     fn on_silence(&mut self, id: ClientId) {
@@ -416,7 +473,7 @@ impl Peer {
             }
             Some(Job::Bye(number)) if status >= 200 => {
                 if let Some(talk) = self.talks.get_mut(&number) {
-                    talk.seen.bye_refused = status != 200;
+                    talk.seen.bye_refused = status != 200 && !talk.seen.bye_again;
                 }
                 self.over(number);
             }
@@ -546,7 +603,7 @@ impl Peer {
         let talk = self.talks.get_mut(&number).expect("it is there");
         let (host, contact) = (self.host.clone(), self.contact.clone());
         let stamp = Stamp {
-            transport: Transport::Udp,
+            transport: self.transport,
             host: &host,
             port: Some(self.at.port()),
             branch: branch_id,

@@ -4,7 +4,7 @@ use yihao::sip::auth;
 use yihao::sip::dialog::Dialog;
 use yihao::sip::dialog::accepted::AwaitAck;
 use yihao::sip::dialog::reliable::{ReliableReceiver, ReliableSender};
-use yihao::sip::flow::Flow;
+use yihao::sip::flow::{Flow, Transport};
 use yihao::sip::message::{HeaderName, Message, Method};
 use yihao::sip::transaction::{Outgoing, ServerId, Timers, response};
 use yihao::types::Mono;
@@ -25,7 +25,7 @@ impl Peer {
         let (branch, cnonce, call_id) = (self.branch(), self.random(), format!("r-{}", self.host));
         let (from, left) = (self.moving_to.unwrap_or(self.at), self.moving_to.map(|_| self.at));
         let bytes = register(
-            (seat, from, self.exchange),
+            (seat, from, self.exchange, self.transport),
             (&call_id, self.registrations, &branch),
             (seconds, left),
             &mut self.client,
@@ -39,7 +39,7 @@ impl Peer {
 
     /// Goes to another address of its host: from its next registration on it stands there.
     pub(crate) fn moves(&mut self, now: Mono, seconds: u32) {
-        if !self.registering && self.registered_until > now {
+        if !self.registering && self.registered_until > now && self.transport == Transport::Udp {
             self.moving_to = Some((self.at.ip(), self.at.port() + 1).into());
             self.register(now, seconds);
         }
@@ -52,7 +52,7 @@ impl Peer {
                 self.client.accepted();
                 if let Some(at) = self.moving_to.take() {
                     self.left.push(std::mem::replace(&mut self.at, at));
-                    self.contact = contact(&self.seat.expect("phones register").to_string(), at);
+                    self.contact = contact(&self.seat.expect("phones register").to_string(), at, self.transport);
                 }
                 self.registered_until = now + std::time::Duration::from_secs(u64::from(self.wish_s));
             }
@@ -67,12 +67,47 @@ impl Peer {
         }
     }
 
+    /// As a carrier: who is known there may register.
+    pub(crate) fn take_registration(&mut self, now: Mono, id: ServerId, flow: &Flow, message: &Message) {
+        let mut answer = response(message, flow, 200, Some("registrar"));
+        let contact = message.header_named("Contact").unwrap_or_default();
+        answer.raw("Contact", &[contact, b";expires=600"].concat());
+        let _late = self.transactions.respond(now, id, answer.build(), &mut self.out);
+    }
+
+    /// As a carrier: half of the calls must be proved; whether that was due.
+    fn challenges(&mut self, now: Mono, id: ServerId, flow: &Flow, message: &Message) -> bool {
+        if message.cseq_number() > 1 {
+            let proof = message.header_named("Authorization").unwrap_or_default();
+            if !proof.starts_with(b"Digest username=\"0816\"") {
+                self.faults.push("an INVITE comes again without a proof".to_owned());
+            }
+            self.proved += 1;
+            return false;
+        }
+        if self.takes_calls != Some(true) || self.dice.percent(50) {
+            return false;
+        }
+        let mut answer = response(message, flow, 401, Some("challenge"));
+        answer.raw("WWW-Authenticate", b"Digest realm=\"carrier\", nonce=\"abc\", algorithm=MD5, qop=\"auth\"");
+        let _late = self.transactions.respond(now, id, answer.build(), &mut self.out);
+        true
+    }
+
     pub(crate) fn on_invite(&mut self, now: Mono, id: ServerId, flow: Flow, message: &Message) {
+        let is_carrier = self.takes_calls.is_some();
+        if is_carrier && self.challenges(now, id, &flow, message) {
+            return;
+        }
         self.next += 1;
         let number = self.next;
-        let script = Script::phone(&mut self.dice, self.storm);
-        if !has_sdp(message) || message.header_named("X-Yihao-Line").is_none() {
-            self.faults.push("an INVITE to a seat names no line or offers nothing".to_owned());
+        let script = match is_carrier {
+            true => Script::carrier(&mut self.dice, self.storm),
+            false => Script::phone(&mut self.dice, self.storm),
+        };
+        if !has_sdp(message) || is_carrier == message.header_named("X-Yihao-Line").is_some() {
+            self.faults
+                .push("an INVITE to a seat names no line, one to a carrier does, or it offers nothing".to_owned());
         }
         self.servers.insert(id, number);
         let tag = format!("s{number}a");
@@ -96,7 +131,7 @@ impl Peer {
         let talk = Talk {
             script,
             user: String::new(),
-            number: String::new(),
+            number: message.request_uri().and_then(|uri| uri.user().map(str::to_owned)).unwrap_or_default(),
             phase: Phase::Trying,
             seen: Seen::default(),
             call_id: message.call_id().to_owned(),
@@ -139,6 +174,7 @@ impl Peer {
             | Act::Decline(_)
             | Act::GiveUp
             | Act::Bye
+            | Act::ByeAgain
             | Act::Hold(_)
             | Act::Refresh
             | Act::Key

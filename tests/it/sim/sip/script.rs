@@ -17,6 +17,8 @@ pub(crate) enum Act {
     Decline(u16),
     /// Hangs up.
     Bye,
+    /// Says so again: the first time went with the connection.
+    ByeAgain,
     /// Holds, or takes back.
     Hold(bool),
     /// Refreshes the session.
@@ -101,6 +103,19 @@ impl Script {
         }
     }
 
+    /// A carrier's, with whoever it calls behind it.
+    pub(crate) fn carrier(dice: &mut Dice, storm: bool) -> Script {
+        let reaction = match dice.below(100) {
+            0..=24 => Reaction::Decline(dice.pick(&[500, 502, 503, 504])),
+            25..=34 => Reaction::Decline(dice.pick(&[486, 603, 404, 480, 488])),
+            35..=42 => Reaction::Silent,
+            43..=50 => Reaction::Ring,
+            51..=60 => Reaction::AnswerOnCancel,
+            _ => Reaction::Answer,
+        };
+        Script { reaction, odd_codec: dice.percent(3), forks: dice.percent(20), ..Script::phone(dice, storm) }
+    }
+
     /// A seat's phone's.
     pub(crate) fn phone(dice: &mut Dice, storm: bool) -> Script {
         let reaction = match dice.below(100) {
@@ -120,7 +135,12 @@ impl Script {
             update: dice.percent(60),
             timer_s: dice.percent(25).then_some(90),
             patience_ms: 0,
-            talk_ms: if dice.percent(10) { dice.between(0, 500) } else { dice.between(1_000, 130_000) },
+            talk_ms: match dice.below(100) {
+                0..=9 => dice.between(0, 500),
+                // Stays on the line though the other is gone: only the exchange can notice.
+                10..=19 if storm => dice.between(150_000, 400_000),
+                _ => dice.between(1_000, 130_000),
+            },
             hold_ms: dice.percent(12).then(|| dice.between(200, 20_000)),
             key_ms: dice.percent(10).then(|| dice.between(200, 20_000)),
             vanish_ms: (storm && dice.percent(2)).then(|| dice.between(500, 60_000)),

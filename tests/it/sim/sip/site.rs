@@ -110,8 +110,10 @@ from = 2021-04-15
 mode = "absorbed"
 "#;
 
-fn plan() -> String {
-    let mut text = PLAN.to_owned();
+/// `second_by` is what the second trunk speaks over.
+fn plan(second_by: Transport) -> String {
+    let by = format!("10.1.0.2:5060;transport={}", second_by.as_param());
+    let mut text = PLAN.replace("10.1.0.2:5060;transport=udp", &by);
     for seat in SEATS {
         let skills = match seat % 3 {
             0 => "\"general\"",
@@ -135,10 +137,10 @@ pub(crate) fn mask() -> Mask {
 }
 
 /// All that the exchange of a seed is made of.
-pub(crate) fn header(dice: &mut Dice) -> Header {
+pub(crate) fn header(dice: &mut Dice, second_by: Transport) -> Header {
     let network = |name: &str, at: SocketAddr| Network {
         name: name.to_owned(),
-        listeners: vec![(Transport::Udp, at)],
+        listeners: vec![(Transport::Udp, at), (Transport::Tcp, at)],
         advertised_v4: None,
         advertised_v6: None,
         media_over_tls: yihao::types::TlsMedia::Srtp,
@@ -159,7 +161,7 @@ pub(crate) fn header(dice: &mut Dice) -> Header {
     });
     Header {
         segment: 1,
-        plan: PlanText { name: "world.toml".to_owned(), text: plan() },
+        plan: PlanText { name: "world.toml".to_owned(), text: plan(second_by) },
         endpoint,
         center: center::Config { max_remembered: 50, ..center::Config::default() },
         seats: secrets().seats.iter().map(|(seat, stored)| SeatProof::new(*seat, stored)).collect(),

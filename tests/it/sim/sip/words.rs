@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use yihao::sip::auth;
+use yihao::sip::flow::Transport;
 use yihao::sip::message::{AuthHeader, HeaderValue, Message, NameAddr, Uri};
 use yihao::sip::transaction::Branch;
 
@@ -34,8 +35,9 @@ impl Audio {
 }
 
 /// The Contact of a peer.
-pub(crate) fn contact(user: &str, at: SocketAddr) -> NameAddr {
-    NameAddr::new(Uri::parse(&format!("sip:{user}@{at}")).expect("an address makes a URI"))
+pub(crate) fn contact(user: &str, at: SocketAddr, transport: Transport) -> NameAddr {
+    let by = transport.as_param();
+    NameAddr::new(Uri::parse(&format!("sip:{user}@{at};transport={by}")).expect("an address makes a URI"))
 }
 
 /// What an INVITE outside of a dialog says.
@@ -44,6 +46,7 @@ pub(crate) struct Invite<'a> {
     pub(crate) user: &'a str,
     pub(crate) from: SocketAddr,
     pub(crate) to: SocketAddr,
+    pub(crate) transport: Transport,
     pub(crate) call_id: &'a str,
     pub(crate) tag: &'a str,
     pub(crate) cseq: u32,
@@ -55,10 +58,11 @@ pub(crate) struct Invite<'a> {
 impl Invite<'_> {
     pub(crate) fn write(&self, script: &Script) -> Bytes {
         let Invite { number, user, from, to, call_id, tag, cseq, .. } = self;
+        let (via, by) = (self.transport.as_via(), self.transport.as_param());
         let mut text = format!(
-            "INVITE sip:{number}@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch={};rport\r\nMax-Forwards: 70\r\n\
+            "INVITE sip:{number}@{to} SIP/2.0\r\nVia: SIP/2.0/{via} {from};branch={};rport\r\nMax-Forwards: 70\r\n\
              From: <sip:{user}@{from}>;tag={tag}\r\nTo: <sip:{number}@{to}>\r\nCall-ID: {call_id}\r\n\
-             CSeq: {cseq} INVITE\r\nContact: <sip:{user}@{from}>\r\n{}",
+             CSeq: {cseq} INVITE\r\nContact: <sip:{user}@{from};transport={by}>\r\n{}",
             self.branch.as_str(),
             abilities(script),
         );
@@ -115,21 +119,22 @@ fn finish(mut text: String, sdp: Option<&str>) -> Bytes {
 
 /// A REGISTER for one seat; `expires_s` 0 takes it back. Who has moved takes back where it has `left`.
 pub(crate) fn register(
-    (seat, from, to): (u32, SocketAddr, SocketAddr),
+    (seat, from, to, transport): (u32, SocketAddr, SocketAddr, Transport),
     (call_id, cseq, branch): (&str, u32, &Branch),
     (expires_s, left): (u32, Option<SocketAddr>),
     client: &mut auth::Client,
     cnonce: [u8; 8],
 ) -> Bytes {
     let uri = format!("sip:{to}");
+    let (via, by) = (transport.as_via(), transport.as_param());
     let mut text = format!(
-        "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch={};rport\r\nMax-Forwards: 70\r\n\
+        "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/{via} {from};branch={};rport\r\nMax-Forwards: 70\r\n\
          From: <sip:{seat}@{to}>;tag=r{cseq}\r\nTo: <sip:{seat}@{to}>\r\nCall-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\n\
-         Contact: <sip:{seat}@{from}>;expires={expires_s}\r\n",
+         Contact: <sip:{seat}@{from};transport={by}>;expires={expires_s}\r\n",
         branch.as_str(),
     );
     if let Some(left) = left {
-        text.push_str(&format!("Contact: <sip:{seat}@{left}>;expires=0\r\n"));
+        text.push_str(&format!("Contact: <sip:{seat}@{left};transport={by}>;expires=0\r\n"));
     }
     text.push_str(&proofs(&client.authorize("REGISTER", &uri, b"", cnonce)));
     finish(text, None)

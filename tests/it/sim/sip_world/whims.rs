@@ -9,6 +9,7 @@ use yihao::sip::flow::{Flow, Transport};
 use yihao::types::{ReplyId, SeatId};
 
 use super::{Event, Heard, World};
+use crate::sim::sip::books::Door;
 use crate::sim::sip::forger::{Forger, Knows, stranger};
 use crate::sim::sip::peer::{Phase, Talk};
 use crate::sim::sip::script::{Act, Script};
@@ -66,6 +67,7 @@ impl World {
             24..=29 => self.lie(),
             30..=31 => self.impersonate(),
             32..=35 => self.moves(seat),
+            39..=44 if self.day.storm => self.break_something(),
             36..=38 => self.feed(Input::Command(center::Input::Look { reply: ReplyId(1) })),
             _ => {
                 self.feed(presence(seat, PresenceCommand::SignIn));
@@ -156,13 +158,27 @@ impl World {
     /// The disk is full for a while; in the end some exchanges are drained.
     fn change_doors(&mut self) {
         match (self.header.seed[0] % 4, self.to_dial) {
-            (0, 40) => self.feed(Input::Sip(endpoint::Input::Accepting(false))),
-            (0, 35) => self.feed(Input::Sip(endpoint::Input::Accepting(true))),
+            (0, 40) => {
+                self.books.door = Door::DiskFull;
+                self.feed(Input::Sip(endpoint::Input::Accepting(false)));
+            }
+            (0, 35) => {
+                self.feed(Input::Sip(endpoint::Input::Accepting(true)));
+                self.books.door = Door::Open;
+            }
             (1, 6) => {
-                self.draining = true;
+                self.books.door = Door::Draining;
                 self.feed(Input::Command(center::Input::Drain { within: None, reply: None }));
             }
             _ => {}
+        }
+    }
+
+    fn break_something(&mut self) {
+        let whole = self.wires.whole(self.at);
+        if !whole.is_empty() {
+            let connection = self.dice.pick(&whole);
+            self.breaks(connection);
         }
     }
 
@@ -178,6 +194,9 @@ impl World {
             if self.peers[index].talks[&number].phase != Phase::Over {
                 self.happen(Event::Act(index, number, Act::Vanish));
             }
+        }
+        if let Some(connection) = self.wires.of_peer(index, self.peers[index].at) {
+            self.breaks(connection);
         }
         let away = self.dice.between(500, 90_000);
         self.after(away, Event::ComesBack(index));
