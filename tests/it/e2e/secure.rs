@@ -1,7 +1,7 @@
 //! TLS and SRTP: who is known by a certificate, whose voice is encrypted, and what becomes of calls when ours is exchanged.
 
 use std::fs;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -99,8 +99,9 @@ fn a_certificate_is_exchanged_while_a_call_talks() {
     let talk = std::thread::scope(|scope| {
         scope.spawn(|| {
             server.wait_live("the talk", |_| server.doing(8001) == "talking");
-            // Not a synchronisation: by then both are recording what they hear.
-            std::thread::sleep(Duration::from_secs(1));
+            let records = |file: &PathBuf| fs::metadata(file).is_ok_and(|file| file.len() > 4_000);
+            let files = ["heard-by-caller.wav", "heard-by-seat.wav"].map(|name| site.file(name));
+            until("both to record what they hear", s(10), || files.iter().all(records).then_some(()));
             put(site, "new.example");
             server.reload();
             until("the new certificate", s(5), || shown("new.example").then_some(()));
