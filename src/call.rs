@@ -27,6 +27,11 @@ impl Call {
         Self { legs: BTreeMap::from([(leg, Leg::new(role, Phase::Arrived))]), told: Vec::new() }
     }
 
+    /// A call that begins with a leg that we dial.
+    pub fn outgoing(leg: LegId, role: Role) -> Self {
+        Self { legs: BTreeMap::from([(leg, Leg::new(role, Phase::Dialled))]), told: Vec::new() }
+    }
+
     /// Adds a leg that is dialled now.
     ///
     /// # Panics

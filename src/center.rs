@@ -10,6 +10,8 @@ mod arrive;
 mod audit;
 mod check;
 mod clock_step;
+mod dial_out;
+mod drain;
 mod end;
 mod familiar;
 mod hold;
@@ -71,6 +73,10 @@ pub struct Config {
     pub measured_within_ms: u32,
     /// Most ended legs that are remembered for that (default 20,000).
     pub max_remembered: usize,
+    /// How long calls may go on after a drain has begun that names no time, milliseconds (default 30,000).
+    pub drain_ms: u32,
+    /// How long before the end of a drain everybody is told of it, milliseconds (default 10,000).
+    pub drain_notice_ms: u32,
 }
 
 impl Default for Config {
@@ -84,8 +90,24 @@ impl Default for Config {
             rest_ms: 10_000,
             measured_within_ms: 60_000,
             max_remembered: 20_000,
+            drain_ms: 30_000,
+            drain_notice_ms: 10_000,
         }
     }
+}
+
+/// Whether new calls are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// They are.
+    Open,
+    /// They are not; those in progress may finish until then.
+    Draining {
+        /// Then they are ended.
+        until: Mono,
+    },
+    /// They are not, and those in progress have been ended.
+    Closed,
 }
 
 /// All live calls, seats and queues of one node.
@@ -94,7 +116,7 @@ pub struct Center {
     config: Config,
     plan: Arc<Plan>,
     ids: Ids,
-    draining: bool,
+    door: Door,
     calls: BTreeMap<CallId, Live>,
     /// Call of every leg that has not ended.
     call_of: BTreeMap<LegId, CallId>,
@@ -114,7 +136,7 @@ pub struct Center {
     /// A seat has signed out since queues were last asked whether anybody is left.
     somebody_left: bool,
     /// The day of the counters.
-    day: i64,
+    day: jiff::civil::Date,
     /// What the monitor has put right since the start.
     healed: u64,
     /// Names of the surges that are on.
@@ -132,7 +154,7 @@ impl Center {
             config,
             plan: Arc::clone(&plan),
             ids: Ids::new(ids),
-            draining: false,
+            door: Door::Open,
             calls: BTreeMap::new(),
             call_of: BTreeMap::new(),
             seat_of: BTreeMap::new(),
@@ -145,7 +167,7 @@ impl Center {
             marks: Marks::default(),
             returned: Vec::new(),
             somebody_left: false,
-            day: 0,
+            day: jiff::civil::Date::ZERO,
             healed: 0,
             surges: BTreeSet::new(),
             timers: Timers::default(),
@@ -190,17 +212,21 @@ impl Center {
                 let done = self.switch_surge(name, on);
                 out.reply(reply, done);
             }
-            Input::DialOut { reply, .. } => out.reply(reply, Err(Refusal::NotServed)),
+            Input::DialOut { seat, number, line, linked, reply } => {
+                let placed = self.dial_out(seat, number, line, linked, out);
+                let reply_with = |to| Effect::Reply { to, reply: placed.map_or_else(Reply::Refused, Reply::Dialled) };
+                out.effects.extend(reply.map(reply_with));
+            }
             Input::CallerLists { marks } => self.on_caller_lists(marks),
             Input::Audit => self.audit(out),
             Input::Look { reply } => self.on_look(reply, out),
             Input::Plan { plan } => self.on_plan(plan, out),
-            Input::Drain { reply, .. } => {
-                self.draining = true;
+            Input::Drain { within, reply } => {
+                self.drain(within, out);
                 out.reply(reply, Ok(()));
             }
             Input::Resume { reply } => {
-                self.draining = false;
+                self.resume(out);
                 out.reply(reply, Ok(()));
             }
             Input::Tick => self.on_tick(out),
@@ -240,7 +266,7 @@ impl Center {
 
     /// A new day: the counters of seats that wait begin anew.
     fn turn_the_day(&mut self, out: &mut Out<'_>) {
-        let day = self.plan.day(out.now.wall);
+        let day = out.now.wall.in_china().date();
         if std::mem::replace(&mut self.day, day) != day {
             let seats: Vec<SeatId> = self.seats.keys().copied().collect();
             for seat in seats {
@@ -249,7 +275,7 @@ impl Center {
         }
     }
 
-    /// How many calls live. A drain is over when none does.
+    /// How many calls live.
     pub fn calls(&self) -> usize {
         self.calls.len()
     }

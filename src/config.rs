@@ -54,6 +54,8 @@ pub struct Config {
     pub timers: Timers,
     /// Caps against overload.
     pub limits: Limits,
+    /// The end of a run.
+    pub drain: Drain,
     /// The log of inputs for `yihao replay`.
     pub input_log: InputLog,
     /// A collector of captures that gets a copy of each SIP message. Default none: the copies hold numbers in clear.
@@ -192,6 +194,15 @@ pub struct Timers {
     pub register_min_s: u32,
     /// Longest registration that is granted. Default 3,600 s.
     pub register_max_s: u32,
+}
+
+/// How calls in progress are brought to their end when the exchange shall stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// How long they may go on, seconds. Default 30.
+    pub seconds: u32,
+    /// How long before the end everybody hears that it comes, seconds; the sentence takes five. Default 10.
+    pub notice_s: u32,
 }
 
 /// Caps against overload. What is above them gets 503 with Retry-After, or is closed.
@@ -349,6 +360,7 @@ impl Default for Config {
                 register_max_s: 3_600,
             },
             limits: Limits { calls: 4_000, calls_per_s: 200, connections: 4_000, connections_per_address: 200 },
+            drain: Drain { seconds: 30, notice_s: 10 },
             input_log: InputLog { on: false, max_mb: 200, keep_days: 3 },
             hep: None,
             networks: vec![Network::on("main", Listen::default())],

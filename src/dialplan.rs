@@ -28,8 +28,6 @@ pub struct Plan {
     pub deployment: String,
     /// Name of its time zone, in which dates and hours were resolved: `Asia/Shanghai`.
     pub zone: String,
-    /// Seconds from UTC to the zone's clock, for the days of counters. Chinese clocks have had one offset since 1991.
-    pub offset_s: i32,
     /// Lines by number.
     pub lines: BTreeMap<LineNumber, Line>,
     /// Other ways in which a carrier writes a line's number ("08162250857"), each whole, to the number itself.
@@ -52,6 +50,45 @@ pub struct Plan {
     pub surges: Vec<Surge>,
     /// What caller lists may say of a number; of several that hold for a number the first counts.
     pub marks: Vec<Mark>,
+    /// Calls that seats place.
+    pub outgoing: Outgoing,
+}
+
+/// How calls of seats go out. Trunks stand by name, since their ids outlive a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    /// The trunk that is tried first, then its group; `None`: the first one that can be called out on.
+    pub trunk: Option<String>,
+    /// The same for emergency numbers, before all others; `None`: as for citizens.
+    pub emergency_trunk: Option<String>,
+    /// The line in whose name a call goes out that names none (default 12345).
+    pub line: LineNumber,
+    /// How long the called party rings, milliseconds (default 60,000), and the seat's own phone before it.
+    pub ring_ms: u32,
+    /// Wrap-up after a talk with a citizen, milliseconds (default 30,000).
+    pub wrap_up_ms: u32,
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        let line = LineNumber::parse("12345").expect("five digits are a number");
+        Self { trunk: None, emergency_trunk: None, line, ring_ms: 60_000, wrap_up_ms: 30_000 }
+    }
+}
+
+/// Whom a number means that a seat calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callee {
+    /// Another position.
+    Seat(SeatId),
+    /// An emergency service.
+    Emergency,
+    /// Anybody on the network.
+    Citizen,
+    /// One of our own lines, in whatever spelling: the call would come back to us.
+    OwnLine,
+    /// Nobody: it is no number of the network.
+    Nobody,
 }
 
 /// Rules for agents that hold at every seat.

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{Agent, AgentId, CallId, LegId, Mono, OfferId, Word};
@@ -179,7 +180,7 @@ pub struct Seat {
     /// The presence has changed and nobody was told.
     news: bool,
     /// The day and how many calls of queues were answered on it.
-    today: (i64, u32),
+    today: (Date, u32),
 }
 
 impl Seat {
@@ -198,7 +199,7 @@ impl Seat {
             strikes: 0,
             noted: None,
             news: false,
-            today: (0, 0),
+            today: (Date::ZERO, 0),
         }
     }
 
@@ -263,7 +264,7 @@ impl Seat {
     }
 
     /// Calls of queues that were answered on this day.
-    pub fn calls_on(&self, day: i64) -> u32 {
+    pub fn calls_on(&self, day: Date) -> u32 {
         if self.today.0 == day { self.today.1 } else { 0 }
     }
 
@@ -471,7 +472,7 @@ impl Seat {
     ///
     /// # Panics
     /// When another offer than `offer` is open: the fencing number guards against it.
-    pub fn talk(&mut self, offer: OfferId, day: i64) {
+    pub fn talk(&mut self, offer: OfferId, day: Date) {
         let lease = self.lease().expect("only a seat with an open offer answers");
         assert_eq!(lease.offer, offer, "answered an offer that is not open");
         self.strikes = 0;
@@ -479,19 +480,18 @@ impl Seat {
         self.work = Work::Talking { call: lease.call, leg: lease.leg };
     }
 
+    /// Whether its phone may begin a call of its own now.
+    pub fn may_call(&self) -> bool {
+        matches!(self.work, Work::Idle | Work::Resting { .. } | Work::WrapUp(_))
+    }
+
     /// The phone is in a call outside of the queues. A seat that is busy already stays with its first call.
     pub fn own_call(&mut self, call: CallId, leg: LegId) -> bool {
-        match self.work {
-            Work::Idle | Work::Resting { .. } | Work::WrapUp(_) => {
-                self.work = Work::OwnCall { call, leg };
-                true
-            }
-            Work::Offered(_)
-            | Work::Ringing(_)
-            | Work::Talking { .. }
-            | Work::OwnCall { .. }
-            | Work::Leaving { .. } => false,
+        let free = self.may_call();
+        if free {
+            self.work = Work::OwnCall { call, leg };
         }
+        free
     }
 
     /// We hung up the seat's leg.

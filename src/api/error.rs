@@ -283,7 +283,6 @@ fn refusal_in_chinese(refusal: Refusal) -> &'static str {
         Refusal::NoSuchLine => "拨号方案中没有该热线",
         Refusal::NoSuchSurge => "拨号方案中没有该应急方案",
         Refusal::NotAccepting => "目前不接受新的通话",
-        Refusal::NotServed => "该功能尚未提供",
     }
 }
 

@@ -7,8 +7,10 @@ use crate::types::{Cause, LegCommand};
 pub enum Role {
     /// The citizen.
     Caller,
-    /// A working position of ours.
+    /// A working position of ours that answers or places the call.
     Seat,
+    /// Whom a seat calls: a citizen, or another seat.
+    Called,
 }
 
 /// How far a leg has come. An incoming leg goes Arrived, Early (or Deaf), Answering, Up; a dialled one Dialled, Ringing, Up; each may

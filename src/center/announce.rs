@@ -85,7 +85,10 @@ impl Center {
             | Place::Overflowing { .. }
             | Place::Wishing { .. }
             | Place::Message
-            | Place::Feature { .. }
+            | Place::Summoning(_)
+            | Place::Calling(_)
+            | Place::Called(_)
+            | Place::Telling(_)
             | Place::Ending { .. } => {}
         }
     }

@@ -23,7 +23,7 @@ impl Center {
             Phase::Answering => self.caller_up(id, leg, out),
             Phase::Dialled | Phase::Ringing => match self.offer_of(leg) {
                 Some((_, offer)) => self.seat_up(id, offer, out),
-                None => self.part(id, leg, Cause::Cancelled, out),
+                None => self.outing_up(id, leg, out),
             },
             // The answer has crossed our hang-up: the offer is void, and the leg must still end.
             Phase::Parting => {
@@ -43,7 +43,7 @@ impl Center {
             self.withdraw(id, other, Cause::Cancelled, Then::Idle, out);
         }
         if let Some(seat) = self.seats.get_mut(&offer.seat) {
-            seat.talk(offer.id, self.plan.day(out.now.wall));
+            seat.talk(offer.id, out.now.wall.in_china().date());
         }
         self.timers.clear(Timer::Place(id));
         let Some(live) = self.calls.get_mut(&id) else { return };
@@ -88,7 +88,7 @@ impl Center {
     }
 
     /// Talks are recorded if the configuration says so.
-    fn record(&mut self, id: CallId, caller: LegId, out: &mut Out<'_>) {
+    pub(super) fn record(&mut self, id: CallId, caller: LegId, out: &mut Out<'_>) {
         if self.config.records {
             self.begin_recording(id, caller, out);
         }

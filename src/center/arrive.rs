@@ -3,19 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::live::{Live, Place, Saying, Way};
+use super::live::{Live, Party, Place, Saying, Sentence, Way, Whom};
 use super::timers::Timer;
-use super::{Center, Out, PresenceCommand};
+use super::{Center, Door, Out, PresenceCommand, Refusal};
 use crate::call::{Call, Role};
-use crate::dialplan::feature::REFUSED;
-use crate::dialplan::{AnswerWhen, FeatureCode, Route};
-use crate::types::{Arrival, CallEvent, CallId, Cause, Fate, LegId, Origin, PhoneNumber, PromptName, RunId, SeatId};
+use crate::dialplan::{AnswerWhen, FeatureCode, Route, feature};
+use crate::types::{
+    Arrival, CallEvent, CallId, Cause, Fate, LegId, LineNumber, Origin, PhoneNumber, PromptName, RunId, SeatId,
+};
 
 /// What the plan and our state say to a new leg.
 enum Verdict {
     Refuse(Cause),
     Queue(Box<Way>),
     Feature(SeatId, FeatureCode),
+    /// A seat's phone has dialled somebody.
+    Place(SeatId, PhoneNumber, Whom),
+    /// A seat's phone has dialled what it may not: it is told why.
+    Tell(SeatId, &'static str),
 }
 
 impl Center {
@@ -38,7 +43,10 @@ impl Center {
             },
         );
         self.call_of.insert(leg, id);
-        let role = if matches!(verdict, Verdict::Feature(..)) { Role::Seat } else { Role::Caller };
+        let role = match verdict {
+            Verdict::Refuse(_) | Verdict::Queue(_) => Role::Caller,
+            Verdict::Feature(..) | Verdict::Place(..) | Verdict::Tell(..) => Role::Seat,
+        };
         self.calls.insert(
             id,
             Live {
@@ -51,6 +59,9 @@ impl Center {
                 arrived_wall: out.now.wall,
                 since: out.now.mono,
                 recording: false,
+                to: None,
+                linked: None,
+                notice: None,
                 notes: 0,
             },
         );
@@ -58,17 +69,25 @@ impl Center {
             Verdict::Refuse(cause) => self.end(id, Fate::Refused { cause }, cause, out),
             Verdict::Queue(way) => self.greet(id, leg, *way, out),
             Verdict::Feature(seat, code) => self.serve_feature(id, leg, seat, code, out),
+            Verdict::Place(seat, number, whom) => self.place_by_phone(id, Party { seat, leg }, number, whom, out),
+            Verdict::Tell(seat, why) => {
+                self.seat_of.insert(leg, seat);
+                let cause = Cause::NoSuchNumber;
+                self.tell(id, why, Fate::Refused { cause }, cause, out);
+            }
         }
     }
 
     fn judge(&mut self, arrival: &Arrival, out: &Out<'_>) -> Verdict {
-        if self.draining {
-            return Verdict::Refuse(Cause::Restart);
-        }
-        if self.calls.len() >= self.config.max_calls {
-            return Verdict::Refuse(Cause::Overload);
-        }
         let plan = Arc::clone(&self.plan);
+        if let Origin::Seat(seat) = arrival.origin
+            && FeatureCode::of(&arrival.called).is_none()
+        {
+            return self.judge_dialled(seat, &arrival.called);
+        }
+        if let Some(cause) = self.closed() {
+            return Verdict::Refuse(cause);
+        }
         match (plan.route(arrival, out.now.wall), arrival.origin) {
             (Route::Feature(code), Origin::Seat(seat)) if self.seats.contains_key(&seat) => {
                 Verdict::Feature(seat, code)
@@ -98,6 +117,27 @@ impl Center {
                 Origin::Trunk(_) | Origin::Seat(_),
             ) => Verdict::Refuse(Cause::NoSuchNumber),
         }
+    }
+
+    /// A seat's phone has dialled a number.
+    fn judge_dialled(&self, seat: SeatId, dialled: &LineNumber) -> Verdict {
+        let Ok(number) = PhoneNumber::parse(dialled.as_str()) else { return Verdict::Refuse(Cause::NoSuchNumber) };
+        match self.whom(seat, &number) {
+            Ok(_) if self.seats.get(&seat).is_some_and(|seat| !seat.may_call()) => Verdict::Refuse(Cause::Busy),
+            Ok(whom) => Verdict::Place(seat, number, whom),
+            Err(Refusal::NotAccepting) => Verdict::Refuse(self.closed().unwrap_or(Cause::Restart)),
+            Err(Refusal::OwnLine) => Verdict::Tell(seat, feature::OWN_LINE),
+            Err(Refusal::NotSignedIn) => Verdict::Tell(seat, feature::REFUSED),
+            Err(_) => Verdict::Refuse(Cause::NoSuchNumber),
+        }
+    }
+
+    /// Why no new calls are taken now.
+    pub(super) fn closed(&self) -> Option<Cause> {
+        if self.door != Door::Open {
+            return Some(Cause::Restart);
+        }
+        (self.calls.len() >= self.config.max_calls).then_some(Cause::Overload)
     }
 
     /// Where the person sits now who talked with this caller last.
@@ -145,13 +185,16 @@ impl Center {
     /// A prompt is over: what it stood before comes now.
     pub(super) fn on_prompt_ended(&mut self, leg: LegId, run: RunId, out: &mut Out<'_>) {
         let Some(id) = self.call_of.get(&leg).copied() else { return };
+        if self.notice_over(id, run, out) {
+            return;
+        }
         let current = match self.calls.get(&id).map(|live| &live.place) {
             Some(
                 Place::Greeting { run }
                 | Place::Overflowing { run }
                 | Place::Wishing { run, .. }
                 | Place::Announcing(Saying { run, .. })
-                | Place::Feature { run, .. },
+                | Place::Telling(Sentence { run, .. }),
             ) => Some(*run),
             Some(
                 Place::Waiting
@@ -159,6 +202,9 @@ impl Center {
                 | Place::Offered(_)
                 | Place::Joining(_)
                 | Place::Talking(_)
+                | Place::Summoning(_)
+                | Place::Calling(_)
+                | Place::Called(_)
                 | Place::Ending { .. },
             )
             | None => None,
@@ -186,8 +232,15 @@ impl Center {
             Place::Wishing { kind, .. } => self.wish_said(id, kind, out),
             Place::Message => self.end(id, Fate::LeftWish, Cause::HungUp, out),
             Place::Overflowing { .. } => self.end(id, Fate::Overflowed, Cause::Busy, out),
-            Place::Feature { .. } => self.end(id, Fate::Served, Cause::HungUp, out),
-            Place::Waiting | Place::Offered(_) | Place::Joining(_) | Place::Talking(_) | Place::Ending { .. } => {}
+            Place::Telling(Sentence { fate, cause, .. }) => self.end(id, fate, cause, out),
+            Place::Waiting
+            | Place::Offered(_)
+            | Place::Joining(_)
+            | Place::Talking(_)
+            | Place::Summoning(_)
+            | Place::Calling(_)
+            | Place::Called(_)
+            | Place::Ending { .. } => {}
         }
     }
 
@@ -227,7 +280,7 @@ impl Center {
         }
         let prompt = match self.command_presence(seat, &command, out) {
             Ok(()) => code.prompt(),
-            Err(_) => PromptName::new(REFUSED),
+            Err(_) => PromptName::new(feature::REFUSED),
         };
         self.seat_of.insert(leg, seat);
         if let Some(seat) = self.seats.get_mut(&seat) {
@@ -240,7 +293,8 @@ impl Center {
         if let Some(command) = live.call.answer(leg) {
             out.leg(id, leg, command);
         }
-        out.hear(id, live.go(out.now.mono, Place::Feature { run, prompt }));
+        let sentence = Sentence { run, prompt, fate: Fate::Served, cause: Cause::HungUp };
+        out.hear(id, live.go(out.now.mono, Place::Telling(sentence)));
         self.lease_prompt(id, out);
     }
 }

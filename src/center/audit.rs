@@ -1,9 +1,7 @@
-//! The monitor: looks at the live books every two seconds, puts right what does not balance, says so and counts.
+//! The monitor: looks at the live books every second, puts right what does not balance, says so and counts.
 //!
 //! [`Center::check`] states the same for tests and panics. Here a fault of ours must not cost a seat or a caller: a seat that
 //! is stuck, a call in no queue, a wait without a deadline would stay so until somebody notices.
-
-use std::time::Duration;
 
 use super::live::Place;
 use super::timers::Timer;
@@ -57,8 +55,7 @@ impl Center {
             self.timers.set(Timer::Place(id), out.now.mono);
         }
         for leg in &lost {
-            let longest = Duration::from_millis(self.config.clear_max_ms.into());
-            self.timers.set(Timer::Leg(*leg), out.now.mono + longest);
+            self.watch_parting(*leg, out);
         }
         if lost_place || !lost.is_empty() {
             self.heal_call(id, Healed::NoDeadline, out);
@@ -75,7 +72,7 @@ impl Center {
             self.heal_seat(id, Healed::StuckSeat, out);
         }
         let Some(seat) = self.seats.get(&id) else { return };
-        let standing = super::presence::standing(seat, self.plan.day(out.now.wall));
+        let standing = super::presence::standing(seat, out.now.wall.in_china().date());
         if self.acd.standing(id) != Some(standing) {
             self.heal_seat(id, Healed::SeatList, out);
         } else if self.timers.at(Timer::Seat(id)) != seat.deadline() {

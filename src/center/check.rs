@@ -1,8 +1,8 @@
 //! Whether the books balance. Called by tests and simulations after every input.
 
-use super::Center;
-use super::live::{Live, Party, Place, Saying};
+use super::live::{Live, Party, Place, Saying, Sentence};
 use super::timers::Timer;
+use super::{Center, Door};
 use crate::call::{Phase, Role};
 use crate::seat::Work;
 use crate::types::{CallId, LegId, Source};
@@ -43,7 +43,10 @@ impl Center {
             | Place::Joining(_)
             | Place::Talking(_)
             | Place::Overflowing { .. }
-            | Place::Feature { .. }
+            | Place::Summoning(_)
+            | Place::Calling(_)
+            | Place::Called(_)
+            | Place::Telling(_)
             | Place::Ending { .. } => assert_eq!(queued, None, "{id} is in a queue and in {:?}", live.place),
         }
         for offer in live.place.offers() {
@@ -72,13 +75,14 @@ impl Center {
         assert!(!live.call.is_empty(), "{id} lives without a leg");
         let mut owners: Vec<LegId> = live.place.offers().iter().map(|offer| offer.leg).collect();
         owners.extend(live.place.party().map(|party| party.leg));
+        owners.extend(live.place.outing().into_iter().flat_map(|outing| [Some(outing.from.leg), outing.to]).flatten());
         let ending = matches!(live.place, Place::Ending { .. });
         for (leg, state) in live.call.legs() {
             assert_eq!(self.call_of.get(&leg), Some(&id), "{leg} is in {id} and the index says otherwise");
             let parting = state.phase == Phase::Parting;
             assert_eq!(parting, self.timers.at(Timer::Leg(leg)).is_some(), "{leg}: parting and its deadline differ");
             assert!(!ending || parting, "{id} ends and {leg} was not hung up");
-            if state.role == Role::Seat && !matches!(live.place, Place::Feature { .. }) {
+            if state.role != Role::Caller && !matches!(live.place, Place::Telling(_)) {
                 assert!(parting || owners.contains(&leg), "{leg} of a seat is nobody's offer and nobody's talk");
             }
         }
@@ -104,7 +108,7 @@ impl Center {
                 let state = live.call.leg(leg).expect("the index of legs is right");
                 let leaving = matches!(seat.work(), Work::Leaving { .. });
                 let own = matches!(seat.work(), Work::OwnCall { .. });
-                assert!(own || leaving == (state.phase == Phase::Parting), "{id} leaves and its leg does not, or so");
+                assert!(leaving == (state.phase == Phase::Parting), "{id} leaves and its leg does not, or so");
                 let has = live.place.party().is_some_and(|party| party.seat == *id);
                 let rung = live.place.offers().iter().any(|offer| offer.seat == *id);
                 assert!(leaving || own || has || rung, "{id} is stuck");
@@ -126,6 +130,7 @@ impl Center {
                 }
                 Timer::Leg(leg) => self.call_of.contains_key(&leg),
                 Timer::Seat(seat) => self.seats.contains_key(&seat),
+                Timer::DrainNotice | Timer::DrainEnd => matches!(self.door, Door::Draining { .. }),
             };
             assert!(lives, "{timer:?} has outlived what it is for");
         }
@@ -140,6 +145,11 @@ fn check_sound(id: CallId, live: &Live) {
     }
     for (leg, state) in live.call.legs().filter(|(_, leg)| leg.phase.is_audible()) {
         let hears = told.iter().find(|hear| hear.leg == leg).map(|hear| hear.from.as_slice()).unwrap_or_default();
+        if let Some(notice) = live.notice {
+            let told = matches!(hears, [Source::Prompt { run, .. }] if *run == notice);
+            assert!(told, "{id}: {leg} hears {hears:?} and not that the call will end");
+            continue;
+        }
         assert_eq!(hears.is_empty(), *place == Place::Message, "{id}: {leg} hears {hears:?} in {place:?}");
         for source in hears {
             let fits = match (source, place) {
@@ -149,13 +159,15 @@ fn check_sound(id: CallId, live: &Live) {
                     | Place::Announcing(Saying { run: now, .. })
                     | Place::Wishing { run: now, .. }
                     | Place::Overflowing { run: now }
-                    | Place::Feature { run: now, .. },
+                    | Place::Telling(Sentence { run: now, .. }),
                 ) => run == now,
-                (Source::Leg { leg: other, .. }, Place::Joining(_) | Place::Talking(_)) => {
+                (Source::Leg { leg: other, .. }, Place::Joining(_) | Place::Talking(_) | Place::Called(_)) => {
                     !state.held && live.call.leg(*other).is_some_and(|leg| leg.phase.is_audible())
                 }
-                (Source::Music { .. } | Source::Ringback, Place::Waiting | Place::Offered(_)) => true,
-                (Source::Music { .. }, Place::Joining(_) | Place::Talking(_)) => {
+                (Source::Music { .. }, Place::Waiting | Place::Offered(_)) | (Source::Ringback, Place::Calling(_)) => {
+                    true
+                }
+                (Source::Music { .. }, Place::Joining(_) | Place::Talking(_) | Place::Called(_)) => {
                     live.call.legs().any(|(_, leg)| leg.held)
                 }
                 (
@@ -169,7 +181,10 @@ fn check_sound(id: CallId, live: &Live) {
                     | Place::Joining(_)
                     | Place::Talking(_)
                     | Place::Overflowing { .. }
-                    | Place::Feature { .. }
+                    | Place::Summoning(_)
+                    | Place::Calling(_)
+                    | Place::Called(_)
+                    | Place::Telling(_)
                     | Place::Ending { .. },
                 ) => false,
             };

@@ -24,6 +24,7 @@ impl Center {
         match gone {
             Some(Leg { role: Role::Caller, .. }) => self.caller_gone(id, cause, out),
             Some(Leg { role: Role::Seat, phase, .. }) => self.seat_gone(id, leg, seat, phase, (cause, status), out),
+            Some(Leg { role: Role::Called, phase, .. }) => self.called_gone(id, (leg, seat), phase, cause, out),
             None => {}
         }
         self.close(id, out);
@@ -33,35 +34,21 @@ impl Center {
         let Some(live) = self.calls.get(&id) else { return };
         let left = matches!(cause, Cause::HungUp | Cause::Cancelled);
         let or_failed = |abandoned: Fate| if left { abandoned } else { Fate::Failed { cause } };
-        let place = live.place.clone();
-        let fate = match place {
+        let say = if matches!(live.place, Place::Offered(_)) { Cause::Cancelled } else { Cause::HungUp };
+        let fate = match &live.place {
             Place::Greeting { .. } => or_failed(Fate::AbandonedInGreeting),
             Place::Waiting | Place::Announcing(_) | Place::Wishing { kind: WishKind::Message, .. } => {
                 or_failed(Fate::AbandonedInQueue)
             }
             Place::Wishing { kind: WishKind::Callback, .. } | Place::Message => Fate::LeftWish,
             Place::Offered(_) | Place::Joining(_) => or_failed(Fate::AbandonedInRing),
-            Place::Talking(party) => {
-                self.note_talk(id, out);
-                Fate::Answered { seat: party.seat }
-            }
+            Place::Talking(party) => Fate::Answered { seat: party.seat },
             Place::Overflowing { .. } => Fate::Overflowed,
-            Place::Feature { .. } => or_failed(Fate::Served),
+            // None of these has a caller.
+            Place::Summoning(_) | Place::Calling(_) | Place::Called(_) | Place::Telling(_) => or_failed(Fate::Served),
             Place::Ending { .. } => return,
         };
-        let say = match place {
-            Place::Offered(_) => Cause::Cancelled,
-            Place::Greeting { .. }
-            | Place::Waiting
-            | Place::Announcing(_)
-            | Place::Wishing { .. }
-            | Place::Message
-            | Place::Joining(_)
-            | Place::Talking(_)
-            | Place::Overflowing { .. }
-            | Place::Feature { .. }
-            | Place::Ending { .. } => Cause::HungUp,
-        };
+        self.note_talk(id, out);
         self.end(id, fate, say, out);
     }
 
@@ -99,14 +86,15 @@ impl Center {
                 self.seat_left(party.seat, self.wrap_up(id), out);
                 self.end(id, Fate::Answered { seat: party.seat }, Cause::HungUp, out);
             }
-            Place::Feature { .. } => {
+            Place::Telling(sentence) => {
                 if let Some(seat) = seat {
                     self.seat_left_leg(seat, leg, Then::Idle, out);
                 }
                 let left = matches!(cause, Cause::HungUp | Cause::Cancelled);
-                let fate = if left { Fate::Served } else { Fate::Failed { cause } };
-                self.end(id, fate, Cause::HungUp, out);
+                let failed = sentence.fate == Fate::Served && !left;
+                self.end(id, if failed { Fate::Failed { cause } } else { sentence.fate }, Cause::HungUp, out);
             }
+            Place::Summoning(_) | Place::Calling(_) | Place::Called(_) => self.placer_gone(id, cause, out),
             Place::Greeting { .. }
             | Place::Waiting
             | Place::Announcing(_)
@@ -121,7 +109,7 @@ impl Center {
     }
 
     /// The seat's leg is gone, if that leg is what keeps it busy.
-    fn seat_left_leg(&mut self, seat: SeatId, leg: LegId, then: Then, out: &mut Out<'_>) {
+    pub(super) fn seat_left_leg(&mut self, seat: SeatId, leg: LegId, then: Then, out: &mut Out<'_>) {
         let busy_with = self.seats.get(&seat).and_then(|seat| seat.busy_with());
         if busy_with.is_some_and(|(_, busy)| busy == leg) {
             self.seat_left(seat, then, out);
@@ -158,7 +146,8 @@ impl Center {
         let place = std::mem::replace(&mut live.place, Place::Ending { fate: Some(fate) });
         live.since = out.now.mono;
         let recording = std::mem::take(&mut live.recording);
-        let legs: Vec<LegId> = live.call.legs().map(|(leg, _)| leg).collect();
+        let open = live.call.legs().filter(|(_, leg)| leg.phase != Phase::Parting);
+        let legs: Vec<LegId> = open.map(|(leg, _)| leg).collect();
         self.acd.leave(id);
         self.timers.clear(Timer::Place(id));
         self.timers.clear(Timer::MaxWait(id));
@@ -167,16 +156,14 @@ impl Center {
         for offer in place.offers() {
             out.row(id, CallEvent::OfferEnded { offer: offer.id, cause: Cause::Cancelled });
         }
-        let then = if matches!(place, Place::Talking(_)) { wrap_up } else { Then::Idle };
-        let offered = place.offers().iter().map(|offer| (offer.seat, offer.leg, Then::Idle));
-        for (seat, leg, then) in place.party().map(|party| (party.seat, party.leg, then)).into_iter().chain(offered) {
-            if let Some(seat) = self.seats.get_mut(&seat)
+        for leg in legs {
+            let talked = matches!(&place, Place::Talking(party) if party.leg == leg);
+            let then = if talked { wrap_up } else { self.after_outing(&place, leg) };
+            if let Some(seat) = self.seat_of.get(&leg).and_then(|seat| self.seats.get_mut(seat))
                 && seat.busy_with() == Some((id, leg))
             {
                 seat.leave(then);
             }
-        }
-        for leg in legs {
             self.part(id, leg, cause, out);
         }
         if recording {

@@ -58,13 +58,13 @@ impl Center {
                     self.take_back_one(call, offer, Cause::Declined, then, out);
                 }
             }
+            (Work::OwnCall { call, leg }, _) => return self.outing_command((call, seat, leg), command, out),
             (Work::Ringing(lease), TalkCommand::Answer) => out.leg(lease.call, lease.leg, LegCommand::PickUp),
             (
                 Work::Idle
                 | Work::Offered(_)
                 | Work::Ringing(_)
                 | Work::Talking { .. }
-                | Work::OwnCall { .. }
                 | Work::Leaving { .. }
                 | Work::Resting { .. }
                 | Work::WrapUp(_),

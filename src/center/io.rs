@@ -124,7 +124,7 @@ pub enum Input {
         /// All entries.
         marks: Vec<CallerMark>,
     },
-    /// The monitor looks whether the books balance and puts right what does not; the node feeds it every 2 s.
+    /// The monitor looks whether the books balance and puts right what does not; the node feeds it every second.
     Audit,
     /// Somebody wants to see all seats, queues and calls.
     Look {
@@ -347,9 +347,6 @@ pub enum Refusal {
     /// No new calls: the exchange shuts down or has too many.
     #[error("no new calls are taken now")]
     NotAccepting,
-    /// This command is not served yet.
-    #[error("this is not served yet")]
-    NotServed,
 }
 
 impl Refusal {
@@ -373,7 +370,6 @@ impl Refusal {
             Refusal::OwnLine => "own_line",
             Refusal::NoSuchSurge => "no_such_surge",
             Refusal::NotAccepting => "not_accepting",
-            Refusal::NotServed => "not_served",
         }
     }
 }

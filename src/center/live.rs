@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::acd::Ticket;
 use crate::call::{Call, Scene};
-use crate::dialplan::{AnswerWhen, Overflow, Plan, Queue, QueueService};
+use crate::dialplan::{AnswerWhen, Overflow, Plan, Queue, QueueService, feature};
 use crate::seat::WrapUpRule;
 use crate::types::{
-    Calling, Fate, LegId, LineNumber, Mono, OfferId, Origin, PromptName, QueueId, RunId, SeatId, Source, Wall,
-    WishKind, Word,
+    CallId, Calling, Cause, Fate, LegId, LineNumber, Mono, OfferId, Origin, PhoneNumber, PromptName, QueueId, RunId,
+    SeatId, Source, TrunkId, Wall, WishKind, Word,
 };
 
 /// A live call.
@@ -26,6 +26,12 @@ pub(super) struct Live {
     /// Since when it is in this place.
     pub(super) since: Mono,
     pub(super) recording: bool,
+    /// Whom the seat calls that placed it.
+    pub(super) to: Option<PhoneNumber>,
+    /// The earlier call that it belongs to.
+    pub(super) linked: Option<CallId>,
+    /// Everybody in it is being told that it will end.
+    pub(super) notice: Option<RunId>,
     /// Rows about keys and holds so far: a bounded number, so that a held-down key cannot fill the ledger.
     pub(super) notes: u16,
 }
@@ -63,18 +69,53 @@ pub(super) enum Place {
     },
     /// The caller speaks a message, which is recorded.
     Message,
-    /// A seat's phone hears what its feature code did.
-    Feature {
-        /// This playing of the prompt.
-        run: RunId,
-        /// Which prompt.
-        prompt: PromptName,
-    },
+    /// A seat places the call and its own phone is rung first.
+    Summoning(Outing),
+    /// The party whom the seat calls is rung; the seat hears the ringing tone.
+    Calling(Outing),
+    /// The seat and its party talk.
+    Called(Outing),
+    /// A seat's phone hears what its feature code did, or why its call has come to nothing; then the call ends.
+    Telling(Sentence),
     /// Its fate is decided; legs that we hung up have not said their last word.
     Ending {
         /// What the row of its end will say; `None` when that is written.
         fate: Option<Fate>,
     },
+}
+
+/// A call that a seat places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outing {
+    /// The seat that places it.
+    pub(super) from: Party,
+    /// Whom it calls.
+    pub(super) whom: Whom,
+    /// The leg that is called now.
+    pub(super) to: Option<LegId>,
+    /// Heard while somebody holds.
+    pub(super) music: PromptName,
+}
+
+/// The party whom a seat calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whom {
+    /// Another seat.
+    Seat(SeatId),
+    /// A number of the network, over one of these trunks that were not tried yet, the next one first.
+    Over(Vec<TrunkId>),
+}
+
+/// What a seat's phone hears before the call ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sentence {
+    /// This playing of the prompt.
+    pub(super) run: RunId,
+    pub(super) prompt: PromptName,
+    /// With which the call ends.
+    pub(super) fate: Fate,
+    /// For which the phone is hung up.
+    pub(super) cause: Cause,
 }
 
 /// An announcement of several prompts.
@@ -114,7 +155,10 @@ impl Place {
             | Place::Message
             | Place::Offered(_)
             | Place::Overflowing { .. }
-            | Place::Feature { .. }
+            | Place::Summoning(_)
+            | Place::Calling(_)
+            | Place::Called(_)
+            | Place::Telling(_)
             | Place::Ending { .. } => None,
         }
     }
@@ -131,8 +175,29 @@ impl Place {
             | Place::Joining(_)
             | Place::Talking(_)
             | Place::Overflowing { .. }
-            | Place::Feature { .. }
+            | Place::Summoning(_)
+            | Place::Calling(_)
+            | Place::Called(_)
+            | Place::Telling(_)
             | Place::Ending { .. } => &[],
+        }
+    }
+
+    /// What is placed by a seat.
+    pub(super) fn outing(&self) -> Option<&Outing> {
+        match self {
+            Place::Summoning(outing) | Place::Calling(outing) | Place::Called(outing) => Some(outing),
+            Place::Greeting { .. }
+            | Place::Waiting
+            | Place::Announcing(_)
+            | Place::Wishing { .. }
+            | Place::Message
+            | Place::Offered(_)
+            | Place::Joining(_)
+            | Place::Talking(_)
+            | Place::Overflowing { .. }
+            | Place::Telling(_)
+            | Place::Ending { .. } => None,
         }
     }
 
@@ -146,8 +211,10 @@ impl Place {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Overflowing { .. }
-            | Place::Feature { .. } => true,
-            Place::Waiting | Place::Talking(_) | Place::Ending { .. } => false,
+            | Place::Summoning(_)
+            | Place::Calling(_)
+            | Place::Telling(_) => true,
+            Place::Waiting | Place::Talking(_) | Place::Called(_) | Place::Ending { .. } => false,
         }
     }
 }
@@ -250,6 +317,9 @@ impl Live {
             Some(Source::Music { name: queue.music.clone() })
         };
         let prompt = |name: &PromptName, run: RunId| Scene::Apart(Source::Prompt { name: name.clone(), run });
+        if let Some(run) = self.notice.filter(|_| !matches!(self.place, Place::Ending { .. })) {
+            return Some(prompt(&PromptName::new(feature::ENDING), run));
+        }
         match &self.place {
             Place::Greeting { run } => Some(prompt(&self.way.as_ref()?.greeting, *run)),
             Place::Waiting | Place::Offered(_) => music().map(Scene::Apart),
@@ -258,7 +328,9 @@ impl Live {
             Place::Message => Some(Scene::Silent),
             Place::Joining(_) | Place::Talking(_) => music().map(|on_hold| Scene::Together { on_hold }),
             Place::Overflowing { run } => Some(prompt(&self.way.as_ref()?.planned().overflow_prompt, *run)),
-            Place::Feature { run, prompt: name } => Some(prompt(name, *run)),
+            Place::Summoning(_) | Place::Calling(_) => Some(Scene::Apart(Source::Ringback)),
+            Place::Called(outing) => Some(Scene::Together { on_hold: Source::Music { name: outing.music.clone() } }),
+            Place::Telling(sentence) => Some(prompt(&sentence.prompt, sentence.run)),
             Place::Ending { .. } => None,
         }
     }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::live::{Live, Place};
-use super::{Center, Effect, Out, Reply};
+use super::{Center, Door, Effect, Out, Reply};
 use crate::seat::{Presence, Seat, Work};
-use crate::types::{AgentId, CallId, Calling, LineNumber, Mono, Now, Origin, PhoneNumber, ReplyId, SeatId, Wall, Word};
+use crate::types::{
+    AgentId, CallId, Calling, Fate, LineNumber, Mono, Now, Origin, PhoneNumber, ReplyId, SeatId, Wall, Word,
+};
 
 /// Everything at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -204,7 +206,7 @@ impl Center {
     fn view(&self, now: Now) -> View {
         View {
             at: now.wall,
-            draining: self.draining,
+            draining: self.door != Door::Open,
             surges: self.surges.iter().cloned().collect(),
             seats: self.seats.iter().map(|(id, seat)| self.seat_view(*id, seat, now)).collect(),
             queues: self.queue_views(now.mono),
@@ -222,7 +224,7 @@ impl Center {
             presence_ms: ms(now.mono.since(seat.presence_since())),
             next: seat.next().cloned(),
             break_over: seat.is_break_over(),
-            calls_today: seat.calls_on(self.plan.day(now.wall)),
+            calls_today: seat.calls_on(now.wall.in_china().date()),
             reachable: seat.reachable(),
             work: doing(seat.work(), now.mono),
         }
@@ -277,12 +279,13 @@ fn doing(work: Work, now: Mono) -> Doing {
 impl Center {
     fn call_view(&self, id: CallId, live: &Live, now: Mono) -> CallView {
         let offered = live.place.offers().first().map(|offer| offer.seat);
-        let seat = live.place.party().map(|party| party.seat).or(offered);
+        let from = live.place.outing().map(|outing| outing.from.seat);
+        let seat = live.place.party().map(|party| party.seat).or(offered).or(from);
         CallView {
             call: id,
             origin: live.origin,
             called: live.called.clone(),
-            to: None,
+            to: live.to.clone(),
             calling: live.calling.clone(),
             arrived: live.arrived_wall,
             queue: live.way.as_ref().map(|way| way.planned().name.clone()),
@@ -294,7 +297,10 @@ impl Center {
                 Place::Joining(_) => WhereIs::Joining,
                 Place::Talking(_) => WhereIs::Talking,
                 Place::Overflowing { .. } => WhereIs::Overflowing,
-                Place::Feature { .. } => WhereIs::Feature,
+                Place::Summoning(_) | Place::Calling(_) => WhereIs::Calling,
+                Place::Called(_) => WhereIs::Called,
+                Place::Telling(sentence) if sentence.fate == Fate::Served => WhereIs::Feature,
+                Place::Telling(_) => WhereIs::Calling,
                 Place::Ending { .. } => WhereIs::Ending,
             },
             in_place_ms: ms(now.since(live.since)),
@@ -303,7 +309,7 @@ impl Center {
             agent: seat.and_then(|seat| self.seats.get(&seat)).and_then(|seat| seat.agent_id()),
             mark: live.way.as_ref().and_then(|way| way.mark.clone()),
             priority: self.acd.priority(id).unwrap_or_default(),
-            linked: None,
+            linked: live.linked,
             held: live.call.legs().any(|(_, leg)| leg.held),
         }
     }

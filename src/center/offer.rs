@@ -86,10 +86,10 @@ impl Center {
     }
 
     pub(super) fn on_ringing(&mut self, leg: LegId, out: &mut Out<'_>) {
-        let Some((id, offer)) = self.offer_of(leg) else { return };
-        if let Some(live) = self.calls.get_mut(&id) {
+        if let Some(live) = self.call_of.get(&leg).and_then(|id| self.calls.get_mut(id)) {
             live.call.rings(leg);
         }
+        let Some((id, offer)) = self.offer_of(leg) else { return };
         if self.seats.get_mut(&offer.seat).is_some_and(|seat| seat.rings(leg)) {
             out.row(id, CallEvent::Ringing { offer: offer.id });
         }

@@ -196,13 +196,13 @@ impl Center {
             Some(at) => self.timers.set(Timer::Seat(id), at),
             None => self.timers.clear(Timer::Seat(id)),
         }
-        let standing = standing(seat, self.plan.day(out.now.wall));
+        let standing = standing(seat, out.now.wall.in_china().date());
         self.acd.set_standing(id, standing);
     }
 }
 
 /// What the lists must say of a seat on this day.
-pub(super) fn standing(seat: &crate::seat::Seat, day: i64) -> Standing {
+pub(super) fn standing(seat: &crate::seat::Seat, day: jiff::civil::Date) -> Standing {
     match seat.available_since() {
         Some(since) => Standing::Free { since, calls_today: seat.calls_on(day) },
         None if seat.is_serving() => Standing::Busy,

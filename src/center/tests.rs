@@ -11,6 +11,8 @@ use crate::types::{
 mod agents;
 mod audits;
 mod clock_step;
+mod dial_out;
+mod drain;
 mod ends;
 mod overflow;
 mod queueing;
@@ -170,7 +172,9 @@ impl Stage {
 
     fn call_of(&self, leg: LegId) -> CallId {
         let row = self.rows().into_iter().find(|row| match &row.event {
-            CallEvent::Arrived { leg: of, .. } | CallEvent::Offered { leg: of, .. } => *of == leg,
+            CallEvent::Arrived { leg: of, .. }
+            | CallEvent::Offered { leg: of, .. }
+            | CallEvent::Placed { leg: of, .. } => *of == leg,
             _ => false,
         });
         row.expect("the leg has a row").call

@@ -17,6 +17,8 @@ impl Center {
                 Timer::Say(call) => self.announce(call, out),
                 Timer::Leg(leg) => self.give_up(leg, out),
                 Timer::Seat(seat) => self.seat_timer(seat, out),
+                Timer::DrainNotice => self.tell_of_end(out),
+                Timer::DrainEnd => self.drain_over(out),
             }
         }
     }
@@ -29,13 +31,17 @@ impl Center {
             | Place::Announcing(_)
             | Place::Overflowing { .. }
             | Place::Wishing { .. }
-            | Place::Feature { .. } => {
+            | Place::Telling(_) => {
                 tracing::warn!(call = %id, "the end of a prompt was not reported");
                 self.prompt_over(id, out);
             }
             Place::Offered(offers) => self.ring_over(id, &offers, out),
             Place::Joining(_) => self.end(id, Fate::Failed { cause: Cause::PeerLost }, Cause::PeerLost, out),
-            Place::Waiting | Place::Talking(_) | Place::Ending { .. } => {}
+            Place::Summoning(_) => {
+                self.end(id, Fate::NotReached { cause: Cause::Cancelled }, Cause::Cancelled, out);
+            }
+            Place::Calling(outing) => self.rung_out(id, &outing, out),
+            Place::Waiting | Place::Talking(_) | Place::Called(_) | Place::Ending { .. } => {}
         }
     }
 

@@ -19,6 +19,10 @@ pub(super) enum Timer {
     Leg(LegId),
     /// A seat's wrap-up or rest is over.
     Seat(SeatId),
+    /// Everybody is told that the drain will end their call.
+    DrainNotice,
+    /// The drain ends the calls that are left.
+    DrainEnd,
 }
 
 /// All deadlines of the center.

@@ -136,6 +136,7 @@ impl<'r, 'a> Reading<'r, 'a> {
         self.read_tls(&root, config);
         read_timers(&root, config);
         read_limits(&root, config);
+        read_drain(&root, config);
         read_input_log(&root, config);
         read_hep(&root, config);
         self.read_networks(&root, config);
@@ -319,6 +320,13 @@ fn read_limits(root: &Table<'_, '_>, config: &mut Config) {
     limits.connections = table.number_or("connections", 1..=100_000, limits.connections);
     limits.connections_per_address =
         table.number_or("connections_per_address", 1..=100_000, limits.connections_per_address);
+    table.finish();
+}
+
+fn read_drain(root: &Table<'_, '_>, config: &mut Config) {
+    let Some(table) = root.table("drain") else { return };
+    config.drain.seconds = table.number_or("seconds", 1..=86_400, config.drain.seconds);
+    config.drain.notice_s = table.number_or("notice_s", 0..=300, config.drain.notice_s);
     table.finish();
 }
 

@@ -60,6 +60,8 @@ t1_ms = 250
 session_expires_s = 900
 [limits]
 calls = 2000
+[drain]
+seconds = 90
 [input_log]
 on = true
 [hep]
@@ -83,6 +85,7 @@ dscp_media = 34
     assert_eq!(config.recording.disk_full, DiskFull::Refuse);
     assert_eq!(config.hep, Some(Hep { collector: "192.0.2.7:9060".parse().expect("an address"), agent: 1 }));
     assert_eq!((config.media.silence_s, config.media.silence_on_hold_s), (45, 300));
+    assert_eq!((config.drain.seconds, config.drain.notice_s), (90, 10));
     assert_eq!((config.media.workers, config.timers.t1_ms, config.timers.t2_ms), (Some(3), 250, 4_000));
     let [carrier, seats] = config.networks.as_slice() else { panic!("two networks") };
     assert_eq!(carrier.advertised(false), Some("203.0.113.5".parse().expect("an address")));

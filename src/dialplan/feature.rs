@@ -1,10 +1,22 @@
-//! What a seat's phone can dial for itself: the codes, and what is spoken when they are done.
+//! What a seat's phone can dial for itself: the codes, and the sentences that the exchange speaks of itself.
 
 use super::FeatureCode;
 use crate::types::{LineNumber, PromptName};
 
 /// Spoken when a code was refused (nobody is signed in, the phone is not registered).
 pub const REFUSED: &str = "feature/refused";
+/// Spoken to a seat whose party is engaged or has declined.
+pub const BUSY: &str = "dial/busy";
+/// Spoken to a seat whose party does not answer.
+pub const NO_ANSWER: &str = "dial/no-answer";
+/// Spoken to a seat whose party cannot be reached.
+pub const UNREACHED: &str = "dial/unreached";
+/// Spoken to a seat that has dialled one of our own lines.
+pub const OWN_LINE: &str = "dial/own-line";
+/// Spoken to everybody who is in a call shortly before a drain ends it.
+pub const ENDING: &str = "notice/ending";
+/// All of these.
+pub const SENTENCES: [&str; 6] = [REFUSED, BUSY, NO_ANSWER, UNREACHED, OWN_LINE, ENDING];
 
 impl FeatureCode {
     /// All codes, for checks and for the help of a phone.

@@ -7,6 +7,7 @@ mod agents;
 mod emergency;
 mod lines;
 mod marks;
+mod outgoing;
 mod queues;
 mod seats;
 mod surges;
@@ -16,7 +17,6 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::report::{Report, Source};
@@ -28,8 +28,6 @@ pub use emergency::ALWAYS as EMERGENCY_ALWAYS;
 
 /// The zone of every Chinese deployment, and the default.
 const ZONE: &str = "Asia/Shanghai";
-/// The moment at which the zone's offset is read: 2025-01-01.
-const OFFSET_AT: Timestamp = Timestamp::constant(1_735_689_600, 0);
 
 /// What a plan refers to and does not hold.
 pub struct Outside<'a> {
@@ -101,6 +99,7 @@ impl<'r, 'a> Building<'r, 'a> {
         self.read_emergency(&root);
         self.read_lines(&root);
         self.read_seats(&root);
+        self.read_outgoing(&root);
         self.read_surges(&root);
         self.read_marks(&root);
         self.read_desk(&root);
@@ -127,7 +126,6 @@ impl<'r, 'a> Building<'r, 'a> {
         };
         // After a mistake the dates are still read, so that their own mistakes are found.
         (self.plan.zone, self.zone) = zone.unwrap_or((ZONE.to_owned(), TimeZone::UTC));
-        self.plan.offset_s = self.zone.to_offset(OFFSET_AT).seconds();
     }
 
     fn read_skills(&mut self, root: &Table<'r, 'a>) {
@@ -180,13 +178,10 @@ impl<'r, 'a> Building<'r, 'a> {
 
     fn check_feature_prompts(&self) {
         let names = FeatureCode::ALL.into_iter().map(|code| code.prompt().0.to_string());
-        for name in names.chain([feature::REFUSED.to_owned()]) {
+        for name in names.chain(feature::SENTENCES.map(str::to_owned)) {
             if !(self.outside.prompts)(&name) {
-                self.reader.absent(
-                    "",
-                    format!("there is no prompt {name:?}, spoken after a feature code"),
-                    Some(prompt_hint(&name)),
-                );
+                let message = format!("there is no prompt {name:?}, which the exchange speaks of itself");
+                self.reader.absent("", message, Some(prompt_hint(&name)));
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{FeatureCode, Line, Phase, Plan, Queue, Route, Service, Trunk, announce, feature};
-use crate::types::{Arrival, LineNumber, Origin, PromptName, QueueId, TrunkId, Wall};
+use super::{Callee, FeatureCode, Line, Phase, Plan, Queue, Route, Service, Trunk, announce, feature};
+use crate::types::{Arrival, LineNumber, Origin, PhoneNumber, PromptName, QueueId, SeatId, TrunkId, Wall};
 
 impl Plan {
     /// Where a call goes at this moment. A seat reaches feature codes and lines, a trunk only lines.
@@ -19,9 +19,43 @@ impl Plan {
         }
     }
 
-    /// The day of a moment in the plan's zone, counted from 1970-01-01.
-    pub fn day(&self, wall: Wall) -> i64 {
-        (wall.0.div_euclid(1_000) + i64::from(self.offset_s)).div_euclid(86_400)
+    /// Whom a number means that a seat calls.
+    pub fn callee(&self, number: &PhoneNumber) -> Callee {
+        let line = LineNumber::parse(number.as_str()).ok();
+        let is_digits = number.as_str().trim_start_matches('+').bytes().all(|b| b.is_ascii_digit());
+        let seat = number.as_str().parse().ok().map(SeatId).filter(|seat| self.seats.contains_key(seat));
+        match (seat, line) {
+            (Some(seat), _) => Callee::Seat(seat),
+            (None, Some(line)) if self.emergency.contains_key(&line) => Callee::Emergency,
+            (None, Some(line)) if self.is_own(&line) => Callee::OwnLine,
+            (None, _) if is_digits => Callee::Citizen,
+            (None, _) => Callee::Nobody,
+        }
+    }
+
+    /// Whether a number is one of our lines, as it is or with the area code of a trunk, whole.
+    fn is_own(&self, number: &LineNumber) -> bool {
+        let with_area = |line: &LineNumber, trunk: &Trunk| format!("0{}{line}", trunk.area_code);
+        let is = |line: &LineNumber| self.trunks.iter().any(|trunk| with_area(line, trunk) == number.as_str());
+        self.line(number).is_some() || self.lines.keys().any(is)
+    }
+
+    /// Trunks over which a seat's call goes out, in the order in which they are tried, each with its group. For an emergency
+    /// all that can be called out on.
+    pub fn ways_out(&self, emergency: bool) -> Vec<TrunkId> {
+        let named = |name: &Option<String>| name.as_ref().and_then(|name| self.trunk_named(name));
+        let all = || self.trunks.iter().filter(|trunk| trunk.address.is_some()).map(|trunk| trunk.id);
+        let ordinary = named(&self.outgoing.trunk).or_else(|| all().next());
+        if !emergency {
+            return ordinary.into_iter().collect();
+        }
+        let mut ways = Vec::new();
+        for trunk in named(&self.outgoing.emergency_trunk).into_iter().chain(ordinary).chain(all()) {
+            if !ways.contains(&trunk) {
+                ways.push(trunk);
+            }
+        }
+        ways
     }
 
     /// The line of a number, by the number itself or by another way of writing it.
@@ -60,7 +94,7 @@ impl Plan {
     /// Every prompt and every piece of music that the plan can ask for, to be loaded before the first call.
     pub fn prompts(&self) -> BTreeSet<PromptName> {
         let mut names: BTreeSet<PromptName> = FeatureCode::ALL.into_iter().map(FeatureCode::prompt).collect();
-        names.insert(PromptName::new(feature::REFUSED));
+        names.extend(feature::SENTENCES.map(PromptName::new));
         for queue in &self.queues {
             names.extend([queue.music.clone(), queue.overflow_prompt.clone()]);
             names.extend(queue.wish.iter().flat_map(|wish| [wish.prompt.clone(), wish.done.clone()]));

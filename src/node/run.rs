@@ -42,8 +42,6 @@ const STREAM_BATCH: usize = 256;
 /// How often the monitor looks at the books of calls, seats and queues. The loop may sleep as long once more, so that what
 /// does not balance is put right within two seconds.
 const AUDIT_EVERY: Duration = Duration::from_secs(1);
-/// How long calls in progress may go on after `Drain`.
-const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long BYEs and sign-offs may take at the very end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -99,8 +97,8 @@ pub(super) struct Socket {
 /// How far the end has come.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ending {
-    /// Calls may finish until then.
-    Draining(Now),
+    /// Calls may finish in the time that the center gives them.
+    Draining,
     /// Farewells may be answered until then.
     Leaving(Now),
 }
@@ -237,7 +235,7 @@ impl Control {
                 self.ready.store(false, Ordering::Release);
                 tracing::info!(calls = self.exchange.center().calls(), "draining: no new calls");
                 self.feed(Input::Command(center::Input::Drain { within: None, reply: None }));
-                self.ending.get_or_insert(Ending::Draining(self.clock.now().after(DRAIN_LIMIT)));
+                self.ending.get_or_insert(Ending::Draining);
             }
             Signal::Stop => {
                 self.ready.store(false, Ordering::Release);
@@ -290,8 +288,8 @@ impl Control {
         let now = self.clock.now();
         match self.ending {
             None => false,
-            Some(Ending::Draining(until)) => {
-                if self.exchange.center().calls() == 0 || until.mono <= now.mono {
+            Some(Ending::Draining) => {
+                if self.exchange.center().is_drained() {
                     self.leave();
                     self.perform();
                 }

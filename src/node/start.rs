@@ -315,6 +315,8 @@ fn header(
     let center = center::Config {
         max_calls: config.limits.calls as usize,
         records: config.recording.on,
+        drain_ms: config.drain.seconds * 1_000,
+        drain_notice_ms: config.drain.notice_s * 1_000,
         ..center::Config::default()
     };
     let text = std::fs::read_to_string(&config.plan)

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const DAY: Date = jiff::civil::date(2026, 11, 23);
+
 const T0: Mono = Mono(1_000_000_000);
 
 fn lease(n: u64) -> Lease {
@@ -22,7 +24,7 @@ fn rule(seconds: u64) -> WrapUpRule {
 fn talked(then: WrapUpRule) -> Seat {
     let mut seat = ready_seat();
     seat.offer(lease(1));
-    seat.talk(OfferId(1), 7);
+    seat.talk(OfferId(1), DAY);
     seat.left(T0, Then::WrapUp(then));
     seat
 }
@@ -84,7 +86,7 @@ fn a_seat_we_hung_up_on_is_busy_until_its_leg_is_gone() {
 fn wrap_up_lasts_its_time_or_until_the_agent_is_ready() {
     let mut seat = ready_seat();
     seat.offer(lease(1));
-    seat.talk(OfferId(1), 0);
+    seat.talk(OfferId(1), DAY);
     seat.left(T0 + s(60), Then::WrapUp(rule(30)));
     assert_eq!(seat.deadline(), Some(T0 + s(90)));
     seat.tick(T0 + s(89));
@@ -93,7 +95,7 @@ fn wrap_up_lasts_its_time_or_until_the_agent_is_ready() {
     assert_eq!(seat.available_since(), Some(T0 + s(90)));
 
     seat.offer(lease(2));
-    seat.talk(OfferId(2), 0);
+    seat.talk(OfferId(2), DAY);
     seat.left(T0 + s(100), Then::WrapUp(rule(30)));
     seat.choose(T0 + s(105), Presence::Ready).unwrap();
     assert_eq!(seat.available_since(), Some(T0 + s(105)));
@@ -103,7 +105,7 @@ fn wrap_up_lasts_its_time_or_until_the_agent_is_ready() {
 fn signing_out_in_a_talk_keeps_the_talk_and_leaves_no_wrap_up() {
     let mut seat = ready_seat();
     seat.offer(lease(1));
-    seat.talk(OfferId(1), 0);
+    seat.talk(OfferId(1), DAY);
     seat.choose(T0, Presence::SignedOut).unwrap();
     assert!(matches!(seat.work(), Work::Talking { .. }));
     seat.left(T0, Then::WrapUp(rule(30)));
@@ -135,14 +137,14 @@ fn a_busy_seat_is_never_offered() {
 fn a_stale_fencing_number_never_answers() {
     let mut seat = ready_seat();
     seat.offer(lease(2));
-    seat.talk(OfferId(1), 0);
+    seat.talk(OfferId(1), DAY);
 }
 
 #[test]
 fn what_is_chosen_in_a_call_counts_afterwards() {
     let mut seat = ready_seat();
     seat.offer(lease(1));
-    seat.talk(OfferId(1), 7);
+    seat.talk(OfferId(1), DAY);
     seat.choose(T0 + s(5), Presence::Break).unwrap();
     assert_eq!((seat.presence(), seat.next()), (&Presence::Ready, Some(&Presence::Break)));
     seat.left(T0 + s(60), Then::WrapUp(rule(30)));
@@ -193,7 +195,7 @@ fn a_mandatory_result_holds_the_seat_until_it_is_given_or_the_longest_time_is_ov
 fn a_result_given_in_the_talk_is_not_asked_for_again() {
     let mut seat = ready_seat();
     seat.offer(lease(1));
-    seat.talk(OfferId(1), 7);
+    seat.talk(OfferId(1), DAY);
     seat.note_result();
     seat.left(T0, Then::WrapUp(WrapUpRule { result: true, ..rule(30) }));
     seat.finish(T0 + s(1)).unwrap();
@@ -215,7 +217,7 @@ fn a_break_that_lasts_too_long_is_told_once() {
 #[test]
 fn calls_are_counted_by_day() {
     let seat = talked(rule(0));
-    assert_eq!((seat.calls_on(7), seat.calls_on(8)), (1, 0));
+    assert_eq!((seat.calls_on(DAY), seat.calls_on(DAY.tomorrow().unwrap())), (1, 0));
 }
 
 #[test]

@@ -13,8 +13,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::db::{Tx, Value, values};
@@ -25,8 +23,6 @@ use crate::types::{Cause, Fate, Wall};
 pub const ANSWER_WITHIN_MS: i64 = 15_000;
 /// The window of the connect rate (GB/T 33358-2016), milliseconds.
 pub const RATE_WINDOW_MS: i64 = 24 * 3600 * 1000;
-/// Days and hours are those of this zone; all of China has it.
-const ZONE: &str = "Asia/Shanghai";
 /// Most calls that the search for the worst 24 hours looks at: a month of a city's.
 const MOST_CALLS: u32 = 3_000_000;
 
@@ -134,11 +130,7 @@ impl Deltas {
 
 /// The day and hour of a moment in China.
 pub fn day_and_hour(at: i64) -> (String, i64) {
-    thread_local! {
-        static CHINA: TimeZone = TimeZone::get(ZONE).expect("the zone database is part of the program");
-    }
-    let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
-    let local = CHINA.with(|zone| zone.to_datetime(at));
+    let local = Wall(at).in_china();
     (local.date().to_string(), local.hour().into())
 }
 

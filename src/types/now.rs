@@ -43,6 +43,16 @@ impl fmt::Debug for Mono {
 #[serde(transparent)]
 pub struct Wall(pub i64);
 
+/// The clocks of China: UTC+8 all year since 1991 (tz database, Asia/Shanghai).
+const CHINA: jiff::tz::Offset = jiff::tz::offset(8);
+
+impl Wall {
+    /// Date and time on the clocks of China: the one way to tell the day and the hour of counters.
+    pub fn in_china(self) -> jiff::civil::DateTime {
+        CHINA.to_datetime(jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+    }
+}
+
 /// The time of one input, read once by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Now {

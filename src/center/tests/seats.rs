@@ -209,12 +209,10 @@ fn a_feature_code_dialled_in_mid_offer_takes_the_offer_back() {
 }
 
 #[test]
-fn feature_codes_are_not_for_trunks_and_lines_not_yet_for_seats() {
+fn feature_codes_are_for_seats_of_the_plan_alone() {
     let mut stage = Stage::new();
     let trunk = stage.arrive("*41");
     assert_eq!(stage.told(trunk), [LegCommand::Refuse(Cause::NoSuchNumber)]);
-    for (seat, called) in [(8001, "12345"), (8001, "8002"), (9999, "*41")] {
-        let leg = stage.arrive_from(Origin::Seat(SeatId(seat)), called);
-        assert_eq!(stage.told(leg), [LegCommand::Refuse(Cause::NoSuchNumber)], "{seat} {called}");
-    }
+    let stranger = stage.arrive_from(Origin::Seat(SeatId(9999)), "*41");
+    assert_eq!(stage.told(stranger), [LegCommand::Refuse(Cause::NoSuchNumber)]);
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::dialplan::report::Finding;
-use crate::dialplan::{AnswerWhen, CalledFrom, CallerPolicy, Hours, Route, Service};
-use crate::types::{Arrival, Calling, Origin, SeatId, TrunkId, Wall};
+use crate::dialplan::{AnswerWhen, CalledFrom, Callee, CallerPolicy, Hours, Route, Service};
+use crate::types::{Arrival, Calling, Origin, PhoneNumber, SeatId, TrunkId, Wall};
 
 /// A plan without mistakes. The tests change one thing in it.
 const GOOD: &str = r#"deployment = "test"
@@ -551,4 +551,34 @@ fn mistakes_in_rules_and_agents_are_named() {
         let messages = check(&text).1.errors.into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("; ");
         assert!(messages.contains(part), "{wrong}: {messages}");
     }
+}
+
+#[test]
+fn calls_of_seats_go_out_as_the_plan_says() {
+    let outgoing = "\n[outgoing]\ntrunk = \"telecom\"\nline = \"081612333\"\nring_s = 40\nwrap_up_s = 0\n";
+    let plan = check(&format!("{GOOD}{outgoing}")).0.expect("a plan");
+    assert_eq!((plan.outgoing.line.as_str(), plan.outgoing.ring_ms, plan.outgoing.wrap_up_ms), ("12333", 40_000, 0));
+    assert_eq!(plan.ways_out(false), [TrunkId(0)]);
+    let whom = |text: &str| plan.callee(&PhoneNumber::parse(text).expect("a number"));
+    for own in ["12345", "12333", "081612333", "081612345"] {
+        assert_eq!(whom(own), Callee::OwnLine, "{own}");
+    }
+    for citizen in ["13900001111", "0816123456", "123450", "+8613900001111", "1100"] {
+        assert_eq!(whom(citizen), Callee::Citizen, "{citizen}");
+    }
+    assert_eq!(
+        (whom("8001"), whom("110"), whom("12389")),
+        (Callee::Seat(SeatId(8001)), Callee::Emergency, Callee::Emergency)
+    );
+    assert_eq!((whom("*41"), whom("#")), (Callee::Nobody, Callee::Nobody));
+    for (line, hint) in
+        [("trunk = \"telecm\"", "telecom"), ("line = \"99999\"", "a line of this plan"), ("rings = 3", "ring_s")]
+    {
+        let (.., message) = only_error(&format!("{GOOD}\n[outgoing]\n{line}\n"));
+        assert!(message.contains(hint), "{message}");
+    }
+    let address = "address = \"sip:10.0.0.1:5060;transport=udp\"\noptions_s = 30\n";
+    let silent = with(address, "").replace("group = { name = \"out\", order = 1, weight = 50 }\n", "");
+    let (.., message) = only_error(&format!("{silent}\n[outgoing]\nemergency_trunk = \"telecom\"\n"));
+    assert!(message.contains("has no `address`"), "{message}");
 }

@@ -22,6 +22,10 @@ pub(super) fn shown(policy: &CallerPolicy, calling: &Calling, line: &LineNumber,
     match policy {
         CallerPolicy::Own(own) => ours(own, host),
         CallerPolicy::Mapped { by_line, own } => ours(by_line.get(line).unwrap_or(own), host),
+        // A call of ours is diverted by nobody.
+        CallerPolicy::Callers { .. } if calling.number.as_ref().is_some_and(|n| n.as_str() == line.as_str()) => {
+            ours(line, host)
+        }
         CallerPolicy::Callers { diversion } => {
             let Some(number) = &calling.number else {
                 // A withheld number cannot be asserted: the carrier sees us in Diversion and an anonymous From.

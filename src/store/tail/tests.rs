@@ -9,7 +9,7 @@ use crate::store::calls::{FATES, Filter};
 use crate::store::db::Db;
 use crate::store::ledger::{Config, Ledger, segment_path};
 use crate::store::testing::{Bed, on_both, whole_call};
-use crate::types::{CallId, Cause, Fate, IdBase, SeatId};
+use crate::types::{CallEvent, CallId, Cause, Fate, IdBase, LegId, LineNumber, PhoneNumber, Row, SeatId};
 
 /// A node's folder with a ledger and a database.
 struct World {
@@ -355,5 +355,38 @@ fn names_in_columns_are_the_names_in_the_json() {
     for (fate, name) in fates.iter().zip(FATES) {
         assert_eq!(fate.as_str(), name);
         assert_eq!(serde_json::to_value(fate).unwrap()["fate"], name);
+    }
+}
+
+on_both! {
+    async fn a_call_that_a_seat_placed_is_told_whole_and_counts_for_no_line(bed: Bed) {
+        let world = World { bed };
+        let mut ledger = world.ledger(1_795_000_000);
+        let (seat, own, party) = (SeatId(8001), LegId(3), LegId(5));
+        let number = PhoneNumber::parse("13900001111").unwrap();
+        let line = LineNumber::parse("12345").ok();
+        let rows = [
+            (0, CallEvent::Placed { leg: own, seat, agent: None, number: number.clone(), line, linked: Some(CallId(7)) }),
+            (5, CallEvent::Dialled { leg: party, number, trunk: Some("telecom-1".into()) }),
+            (20, CallEvent::Talking { seat, leg: own, agent: None }),
+            (90, CallEvent::LegEnded { leg: party, cause: Cause::HungUp, status: None }),
+            (91, CallEvent::LegEnded { leg: own, cause: Cause::HungUp, status: None }),
+            (91, CallEvent::Ended { fate: Fate::Reached { seat } }),
+        ];
+        for (at, event) in rows {
+            ledger.append(&[Row { at: Wall(1_795_000_000_000 + at * 1_000), call: CallId(9), event }]);
+        }
+        ledger.close();
+        let store = world.store().await;
+        world.tailer(&store).catch_up().await.unwrap();
+        let told = store.call(CallId(9)).await.unwrap().unwrap();
+        let call = &told.call;
+        assert_eq!((call.origin.as_str(), call.source.as_str(), call.line.as_str()), ("seat", "8001", "12345"));
+        assert_eq!((call.linked.as_deref(), call.fate.as_deref(), call.offered), (Some("c7"), Some("reached"), false));
+        let parties: Vec<_> = told.segments.iter().map(|s| (s.party.as_str(), s.number.as_deref(), s.answered_at)).collect();
+        let up = Some(1_795_000_020_000);
+        assert_eq!(parties, [("seat", None, up), ("called", Some("13900001111"), up)]);
+        let counters = store.counters(("", "9999"), None, None).await.unwrap();
+        assert!(counters.iter().all(|c| c.scope == "seat"), "{counters:?}");
     }
 }

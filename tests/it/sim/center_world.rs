@@ -18,6 +18,8 @@ use super::ear::Ear;
 use super::model::Model;
 use super::parties::{Act, Party, Reaction, latency};
 
+/// Whom seats call.
+const CITIZEN: &str = "13900001111";
 const BASE: IdBase = IdBase { node: 0, epoch_s: 0 };
 const START: Now = Now { mono: Mono(5_000_000_000), wall: Wall(1_795_000_000_000) };
 
@@ -217,7 +219,9 @@ impl World {
         match effect {
             Effect::Leg { leg, command, .. } => {
                 if let LegCommand::Dial(dial) = command {
-                    assert!(matches!(dial.target, Target::Seat(_)), "only seats are dialled");
+                    if let Target::Trunk { number, .. } = &dial.target {
+                        assert!(matches!(number.as_str(), CITIZEN | "110"), "nobody asked for this number");
+                    }
                     self.parties.insert(*leg, Party::default());
                 }
                 let lag = latency(&mut self.dice);
@@ -355,7 +359,8 @@ impl World {
                 self.input(away, Input::Reachable { seat: SeatId(seat), reachable: true });
             }
             19..=26 => {
-                let code = self.dice.pick(&["*40", "*41", "*41", "*42", "*43", "12345"]);
+                let code =
+                    self.dice.pick(&["*40", "*41", "*41", "*42", "*43", "12345", CITIZEN, "8002", "8005", "110"]);
                 let leg = self.arrive(Origin::Seat(SeatId(seat)), code);
                 if self.dice.percent(40) {
                     let soon = self.dice.between(100, 3_000);
@@ -378,6 +383,13 @@ impl World {
                 }
             }
             51 | 52 => self.input(0, Input::Audit),
+            55 => self.input(0, Input::Resume { reply: Some(ReplyId(1)) }),
+            56..=63 => {
+                let number = self.dice.pick(&[CITIZEN, CITIZEN, CITIZEN, "8001", "8004", "110", "12333", "*41"]);
+                let number = PhoneNumber::parse(number).expect("a number");
+                let reply = Some(ReplyId(1));
+                self.input(0, Input::DialOut { seat: SeatId(seat), number, line: None, linked: None, reply });
+            }
             53 | 54 => {
                 let marks = (0..self.dice.below(8)).map(|_| self.mark()).collect();
                 self.input(0, Input::CallerLists { marks });
@@ -385,7 +397,10 @@ impl World {
             28..=30 => self.input(0, Input::Look { reply: ReplyId(1) }),
             31 => self.input(0, Input::TrunkHealth { trunk: TrunkId(0), up: false }),
             32 => self.input(0, presence(9_999, PresenceCommand::Ready)),
-            33 if self.to_dial < 10 => self.input(0, Input::Drain { within: None, reply: None }),
+            33 if self.to_dial < 25 => {
+                let within = self.dice.pick(&[None, Some(5), Some(60)]).map(Duration::from_secs);
+                self.input(0, Input::Drain { within, reply: None });
+            }
             _ => {
                 // Most of the time agents come back to work.
                 self.input(0, presence(seat, PresenceCommand::SignIn));
@@ -437,7 +452,15 @@ const WORLDS: u64 = 250;
 const CALLS: u64 = 100;
 
 /// What must have happened often enough for the worlds to prove something of it.
-const SEEN: [&str; 24] = [
+const SEEN: [&str; 32] = [
+    "a call is ordered",
+    "a phone dials",
+    "a seat calls a seat",
+    "a seat hears NotReached { cause: Busy }",
+    "a seat hears NotReached { cause: Declined }",
+    "a seat hears NotReached { cause: NoAnswer }",
+    "a seat hears NotReached { cause: Unreachable }",
+    "a notice of the end",
     "a mark",
     "an announcement",
     "a wish for a Callback",
@@ -481,7 +504,16 @@ fn worlds(part: u64) {
     eprintln!("{calls} calls, {inputs} inputs, {fates:#?}, {seen:#?}");
     assert!(calls as u64 >= WORLDS * CALLS);
     assert_eq!(fates.values().sum::<u64>(), calls as u64, "every call has one fate");
-    for fate in ["answered", "AbandonedInGreeting", "AbandonedInQueue", "AbandonedInRing", "Overflowed", "Served"] {
+    for fate in [
+        "answered",
+        "AbandonedInGreeting",
+        "AbandonedInQueue",
+        "AbandonedInRing",
+        "Overflowed",
+        "Served",
+        "reached",
+        "CutByDrain",
+    ] {
         assert!(fates.get(fate).is_some_and(|count| *count > 100), "the worlds hardly ever end a call as {fate}");
     }
     for what in SEEN {

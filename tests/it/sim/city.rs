@@ -2,11 +2,12 @@
 //! queues choose, widen and overflow.
 
 use yihao::dialplan::{
-    Announce, AnswerWhen, Desk, Hours, Line, Mark, Overflow, OverflowWhen, Phase, Plan, Queue, QueueService, Seat,
-    Service, Widen, WishOffer,
+    Announce, AnswerWhen, CalledFrom, CallerPolicy, Desk, Hours, Line, Mark, Overflow, OverflowWhen, Phase, Plan,
+    Queue, QueueService, Seat, Service, Trunk, Widen, WishOffer,
 };
 use yihao::types::{
-    Agent, AgentId, Choice, Digit, Level, LineNumber, PromptName, QueueId, SeatId, Wall, WishKind, Word,
+    Agent, AgentId, Choice, Digit, Level, LineNumber, PromptName, QueueId, SeatId, TlsMedia, TrunkId, Wall, WishKind,
+    Word,
 };
 
 pub(crate) const SEATS: [u32; 6] = [8001, 8002, 8003, 8004, 8005, 8006];
@@ -71,7 +72,30 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
             Mark { priority: Some(8), prompt: Some(PromptName::new("mark/welcome")), ..mark("priority") },
         ],
         queues,
+        trunks: vec![trunk(0), trunk(1)],
+        emergency: [(number("110"), "police".to_owned())].into(),
         ..Plan::default()
+    }
+}
+
+/// A carrier on whom calls can be placed.
+fn trunk(id: u16) -> Trunk {
+    Trunk {
+        id: TrunkId(id),
+        name: format!("trunk-{id}"),
+        network: "main".into(),
+        sources: Vec::new(),
+        tls_identity: None,
+        address: Some(format!("sip:10.0.0.{id}")),
+        register: None,
+        called_from: CalledFrom::RequestUri,
+        area_code: "816".into(),
+        media_over_tls: TlsMedia::Srtp,
+        max_calls: None,
+        max_calls_per_s: None,
+        options_s: None,
+        caller_policy: CallerPolicy::Own(LineNumber::parse("12345").expect("a number")),
+        group: None,
     }
 }
 

@@ -15,12 +15,14 @@ use super::ear::Ear;
 
 mod calls;
 mod legs;
+mod outings;
 mod queues;
 mod seats;
 
 pub(crate) use calls::At;
 use calls::Told;
 use legs::Leg;
+use outings::Outing;
 use queues::Queue;
 use seats::{After, Seat};
 
@@ -37,6 +39,13 @@ pub(crate) struct Model {
     familiar: BTreeMap<PhoneNumber, (SeatId, Option<AgentId>)>,
     not_served: Vec<String>,
     draining: bool,
+    /// When the drain ends all calls, and whether everybody was told.
+    drain_end: Option<Mono>,
+    noticed: bool,
+    /// An order that was granted and has no row yet.
+    ordered: Option<Outing>,
+    /// The call in which a phone has dialled somebody.
+    places_now: Option<CallId>,
     seats: BTreeMap<SeatId, Seat>,
     pub(crate) calls: BTreeMap<CallId, Told>,
     legs: BTreeMap<LegId, Leg>,
@@ -81,6 +90,10 @@ impl Model {
             lines: plan.lines.values().filter_map(served).collect(),
             not_served: not_served.collect(),
             draining: false,
+            drain_end: None,
+            noticed: false,
+            ordered: None,
+            places_now: None,
             seats: plan.seats.keys().map(|id| (*id, Seat::default())).collect(),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
@@ -107,6 +120,7 @@ impl Model {
             Input::PromptEnded { leg, run } => {
                 if ear.plays(*leg, *run)
                     && let Some(told) = self.call_of(*leg)
+                    && !told.notice
                 {
                     told.prompt_over = true;
                 }
@@ -116,8 +130,8 @@ impl Model {
                     seat.reachable = *reachable;
                 }
             }
-            Input::Drain { .. } => self.draining = true,
-            Input::Resume { .. } => self.draining = false,
+            Input::Drain { within, .. } => self.drains(*within),
+            Input::Resume { .. } => self.resumes(),
             Input::Tick => {
                 for seat in self.seats.values_mut() {
                     seat.time_passes(now.mono);
@@ -160,7 +174,12 @@ impl Model {
                 let first = self.legs.get(&leg).filter(|leg| leg.is_first).map(|leg| leg.call);
                 first.into_iter().for_each(|call| self.key(call));
             }
-            LegEvent::Ringing | LegEvent::NoEarlyMedia => {}
+            LegEvent::Ringing => {
+                if let Some(leg) = self.legs.get_mut(&leg).filter(|leg| leg.dialled && leg.hung_up_at.is_none()) {
+                    leg.rang = true;
+                }
+            }
+            LegEvent::NoEarlyMedia => {}
         }
     }
 
@@ -207,6 +226,8 @@ impl Model {
         assert_eq!(self.ring_too, [], "seats that must be rung are not");
         assert_eq!(self.result, None, "a result without its row");
         assert!(self.seats.values().all(|seat| !seat.untold), "a change of presence that nobody is told of");
+        self.outings_are_consistent();
+        self.hears_notice(ear);
         self.nobody_waits_in_vain();
         self.nobody_is_rung_who_takes_no_calls();
         self.everybody_hears_what_they_should(ear);
@@ -219,7 +240,8 @@ impl Model {
             Input::SignIn { seat, agent, take_over, .. } => Some(self.signs_in(*seat, agent, *take_over)),
             Input::WrapUp { seat, command, .. } => Some(self.writes(*seat, command)),
             Input::Talk { seat, command, .. } => Some(self.desk(*seat, *command)),
-            Input::DialOut { .. } | Input::Surge { .. } => Some(false),
+            Input::DialOut { seat, number, .. } => Some(self.orders(*seat, number.as_str())),
+            Input::Surge { .. } => Some(false),
             Input::Leg { .. }
             | Input::PromptEnded { .. }
             | Input::Measured { .. }
@@ -273,6 +295,9 @@ impl Model {
     /// Hold, retrieve and hang-up from the desk.
     fn desk(&mut self, id: SeatId, command: TalkCommand) -> bool {
         let Some(seat) = self.seats.get_mut(&id) else { return false };
+        if let Some(own) = seat.own() {
+            return self.own_desk(id, own, command);
+        }
         let Some((leg, call)) = seat.talk() else {
             let rung = seat.busy.filter(|_| seat.is_rung());
             let rings = |(leg, call, _)| {
@@ -339,7 +364,9 @@ impl Model {
                 assert_eq!(expected.as_deref(), Some(&*mark.0), "another mark");
                 self.note("a mark");
             }
-            CallEvent::Placed { .. } | CallEvent::Dialled { .. } | CallEvent::Healed { .. } => {
+            CallEvent::Placed { leg, seat, .. } => self.placed(id, *leg, *seat),
+            CallEvent::Dialled { leg, .. } => self.dials(id, *leg),
+            CallEvent::Healed { .. } => {
                 panic!("{id} has a row that nothing asks for: {:?}", row.event)
             }
             CallEvent::Quality { .. } => assert!(self.calls.contains_key(&id), "figures of no call"),
@@ -357,6 +384,9 @@ impl Model {
             CallEvent::Talking { seat, leg, agent } => {
                 let person = self.seats[seat].agent.as_ref().map(|agent| agent.id);
                 assert_eq!(*agent, person, "another person talks");
+                if self.talks_out(id, *seat, *leg) {
+                    return;
+                }
                 self.knows(id, *seat, person);
                 let told = self.told(id);
                 assert_eq!(told.at, At::Talking, "{id} talks out of turn");
@@ -401,9 +431,9 @@ impl Model {
     }
 
     fn offer_ended(&mut self, id: CallId, offer: OfferId, cause: Cause) {
-        let now = self.now;
+        let (now, cut) = (self.now, self.is_cut());
         let told = self.told(id);
-        let no_more = told.at == At::Ending || told.party.is_some();
+        let no_more = cut || told.at == At::Ending || told.party.is_some();
         let index = told.offers.iter().position(|open| open.id == offer).expect("an offer ends that is not open");
         let open = told.offers.remove(index);
         if told.at == At::Offered && told.offers.is_empty() {
@@ -463,7 +493,10 @@ fn fate_of(at: At, seat: Option<SeatId>, cause: Cause) -> Fate {
         (At::Greeting | At::Waiting | At::Wishing | At::Offered | At::Joining | At::Feature, _) => {
             Fate::Failed { cause }
         }
-        (At::New | At::Moving | At::Talking | At::Ending, _) => panic!("a caller is gone {at:?}"),
+        (
+            At::New | At::Moving | At::Talking | At::Summoning | At::Calling | At::Called | At::Telling | At::Ending,
+            _,
+        ) => panic!("a caller is gone {at:?}"),
     }
 }
 
@@ -472,7 +505,8 @@ impl Model {
         if let LegCommand::Dial(dial) = command {
             let known = self.legs.get(&id).expect("an offer has its row before its dial");
             assert_eq!(known.call, call);
-            assert!(dial.beside.is_some_and(|leg| self.legs.contains_key(&leg)), "dialled beside nobody");
+            let beside = dial.beside.is_some_and(|leg| self.legs.contains_key(&leg));
+            assert!(beside || known.is_first, "dialled beside nobody");
             return;
         }
         let Some(leg) = self.legs.get_mut(&id) else {
@@ -482,6 +516,15 @@ impl Model {
         };
         assert_eq!(leg.call, call, "{command:?} for {id} names another call");
         leg.command(id, command, self.now);
+        let hung_up = leg.hung_up_at == Some(self.now);
+        let told = &self.calls[&call];
+        if hung_up && (told.outing.is_some() || told.sentence.is_some()) {
+            return self.outing_hung_up(call, id);
+        }
+        let leg = &self.legs[&id];
+        if let Some(seat) = leg.seat.filter(|_| hung_up && leg.is_first) {
+            self.seats.get_mut(&seat).expect("a seat of the plan").leaves(id, After::Free);
+        }
         if leg.is_first && leg.hung_up_at == Some(self.now) {
             self.we_hang_up(call, command);
         }
@@ -491,12 +534,14 @@ impl Model {
     fn we_hang_up(&mut self, id: CallId, command: &LegCommand) {
         let (now, config) = (self.now, self.config.clone());
         let wish_over = matches!(self.calls[&id].at, At::Wished | At::Message) && self.wish_is_over(&self.calls[&id]);
+        let cut = self.is_cut();
         let told = self.told(id);
         let since = now.since(told.since);
         let prompt = Duration::from_millis(config.prompt_max_ms.into());
         let fate = match told.at {
             At::Ending => return,
             At::New => Fate::Refused { cause: told.refusal.expect("refused without a reason") },
+            at if cut => Self::cut_fate(at),
             At::Overflow if told.prompt_over || since >= prompt => Fate::Overflowed,
             At::Feature if told.prompt_over || since >= prompt => Fate::Served,
             At::Wished | At::Message if wish_over => Fate::LeftWish,
@@ -513,16 +558,23 @@ impl Model {
             | At::Wishing
             | At::Wished
             | At::Message
-            | At::Feature => {
+            | At::Feature
+            | At::Summoning
+            | At::Calling
+            | At::Called
+            | At::Telling => {
                 panic!("{id} is told {command:?} in {:?}", told.at)
             }
         };
         let told = self.told(id);
         told.fate = Some(fate);
         let party = told.party.take();
+        let talked = told.at == At::Talking;
+        let queue = told.queue.clone();
         told.ends();
         if let Some((seat, leg)) = party {
-            self.seats.get_mut(&seat).expect("a seat of the plan").leaves(leg, After::Free);
+            let rule = queue.filter(|_| talked).map(|queue| After::WrapUp(self.queues[&queue].wrap_up));
+            self.seats.get_mut(&seat).expect("a seat of the plan").leaves(leg, rule.unwrap_or(After::Free));
         }
     }
 
@@ -532,9 +584,21 @@ impl Model {
             let all = |fits: fn(&Source) -> bool| !heard.is_empty() && heard.iter().all(fits);
             let fine = match told.at {
                 At::New | At::Ending => true,
+                _ if told.notice => all(|source| matches!(source, Source::Prompt { .. })),
+                At::Summoning => heard.is_empty(),
+                At::Calling => all(|source| matches!(source, Source::Ringback)),
+                At::Called => {
+                    let to = Self::called_leg(told).expect("somebody is called");
+                    let held = [to, told.first_leg].iter().any(|leg| self.legs.get(leg).is_some_and(|leg| leg.held));
+                    if held {
+                        all(|source| matches!(source, Source::Music { .. }))
+                    } else {
+                        ear.joins(to, told.first_leg) && heard.len() == 1
+                    }
+                }
                 At::Moving => false,
                 At::Message => heard.is_empty(),
-                At::Greeting | At::Overflow | At::Wishing | At::Wished | At::Feature => {
+                At::Greeting | At::Overflow | At::Wishing | At::Wished | At::Feature | At::Telling => {
                     !told.prompt_over && all(|source| matches!(source, Source::Prompt { .. }))
                 }
                 // An announcement is cut for an offer.
@@ -569,7 +633,7 @@ impl Model {
 
 fn reply(effect: &Effect) -> Option<bool> {
     match effect {
-        Effect::Reply { reply, .. } => Some(*reply == Reply::Done),
+        Effect::Reply { reply, .. } => Some(matches!(reply, Reply::Done | Reply::Dialled(_))),
         Effect::Ledger(_)
         | Effect::Leg { .. }
         | Effect::Hear { .. }

@@ -517,6 +517,7 @@ impl World {
                 // Who offered nothing and is gone without an ACK has no stream that could be joined.
                 Fate::Answered { .. } => heard.seat.is_none() && !talk.script.offers && is_lost(talk),
                 // Who is answered by the seat's answer hears the seat before the ACK is through, and may leave in between.
+                Fate::CutByDrain => self.books.door == Door::Draining,
                 _ if heard.seat.is_some() && talk.number != "12315" => false,
                 Fate::Refused { cause: Cause::NoSuchNumber } => talk.number == "99999",
                 Fate::Refused { cause: Cause::Restart } => seen.status == Some(503),
@@ -534,8 +535,7 @@ impl World {
                 | Fate::Served
                 | Fate::Reached { .. }
                 | Fate::NotReached { .. }
-                | Fate::CutByRestart
-                | Fate::CutByDrain => false,
+                | Fate::CutByRestart => false,
             };
             assert!(fits, "{} to {}: {fate:?}, but {seen:?}, {:?}, {heard:?}", talk.call_id, talk.number, talk.phase);
         }

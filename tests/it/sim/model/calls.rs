@@ -5,6 +5,7 @@ use std::time::Duration;
 use yihao::types::{AgentId, CallId, Cause, Choice, Decision, Fate, LegId, Mono, OfferId, Origin, PhoneNumber, SeatId};
 
 use super::legs::Leg;
+use super::outings::{Dialled, Outing};
 use super::seats::{After, Doing};
 use super::{Model, fate_of};
 
@@ -27,6 +28,14 @@ pub(crate) enum At {
     /// Speaks a message.
     Message,
     Feature,
+    /// A seat has ordered the call and is rung itself.
+    Summoning,
+    /// Its party is rung.
+    Calling,
+    /// Both talk.
+    Called,
+    /// The seat hears why its call has come to nothing.
+    Telling,
     Ending,
 }
 
@@ -68,9 +77,45 @@ pub(crate) struct Told {
     pub(crate) over: bool,
     recording: bool,
     recorded: bool,
+    /// What a seat has placed.
+    pub(super) outing: Option<Outing>,
+    /// With which it ends when a sentence has been heard.
+    pub(super) sentence: Option<Fate>,
+    /// Everybody in it hears that it will end.
+    pub(super) notice: bool,
 }
 
 impl Told {
+    pub(super) fn new(first_leg: LegId, at: At, now: Mono) -> Self {
+        Self {
+            priority: 0,
+            mark: None,
+            arrived_at: now,
+            caller: None,
+            told_at: now,
+            prefer: None,
+            first_leg,
+            at,
+            since: now,
+            now,
+            queue: None,
+            queued_at: now,
+            waits_since: now,
+            left: Vec::new(),
+            offers: Vec::new(),
+            party: None,
+            refusal: None,
+            prompt_over: false,
+            fate: None,
+            over: false,
+            recording: false,
+            recorded: false,
+            outing: None,
+            sentence: None,
+            notice: false,
+        }
+    }
+
     pub(crate) fn goes(&mut self, from: &[At], to: At) {
         assert!(from.contains(&self.at), "from {:?} to {to:?}", self.at);
         self.at = to;
@@ -88,7 +133,7 @@ impl Told {
 
     pub(crate) fn records(&mut self) {
         assert!(!self.recorded, "recorded twice");
-        assert!(matches!(self.at, At::Joining | At::Talking | At::Message), "recorded in {:?}", self.at);
+        assert!(matches!(self.at, At::Joining | At::Talking | At::Message | At::Called), "recorded in {:?}", self.at);
         (self.recording, self.recorded) = (true, true);
     }
 
@@ -103,8 +148,14 @@ impl Model {
     pub(super) fn arrived(&mut self, id: CallId, leg: LegId, origin: Origin) {
         let (expected, from, called, caller) = self.arriving.take().expect("a row of an arrival that was not fed");
         assert_eq!((expected, from), (leg, origin));
-        let refusal = self.expected_refusal(origin, &called);
+        let dialled = self.dialled(origin, &called);
+        let refusal = match &dialled {
+            Dialled::Nothing => self.expected_refusal(origin, &called),
+            Dialled::Refused(cause) => Some(*cause),
+            Dialled::Told | Dialled::Placed(_) => None,
+        };
         let (mark, priority, queue) = match (self.mark_of(caller.as_ref()), self.lines.get(&called)) {
+            _ if matches!(origin, Origin::Seat(_)) => (None, 0, None),
             (Some(mark), Some(_)) if refusal.is_none() && mark == "nuisance" => {
                 (Some(mark), 0, Some("night".to_owned()))
             }
@@ -112,38 +163,32 @@ impl Model {
             (_, Some((of, queue))) => (None, *of, Some(queue.clone())),
             (_, None) => (None, 0, None),
         };
-        let feature = matches!(origin, Origin::Seat(_)) && refusal.is_none();
-        let told = Told {
+        let feature = matches!((origin, &dialled), (Origin::Seat(_), Dialled::Nothing)) && refusal.is_none();
+        let mut told = Told {
             priority,
             mark: mark.map(str::to_owned),
-            arrived_at: self.now,
             prefer: caller.as_ref().and_then(|caller| self.who_knows(caller)),
             caller,
-            told_at: self.now,
-            first_leg: leg,
-            at: if feature { At::Feature } else { At::New },
-            since: self.now,
-            now: self.now,
             queue,
-            queued_at: self.now,
-            waits_since: self.now,
-            left: Vec::new(),
-            offers: Vec::new(),
-            party: None,
             refusal,
-            prompt_over: false,
-            fate: None,
-            over: false,
-            recording: false,
-            recorded: false,
+            ..Told::new(leg, if feature { At::Feature } else { At::New }, self.now)
         };
-        assert!(self.calls.insert(id, told).is_none(), "{id} begins twice");
+        match dialled {
+            Dialled::Nothing | Dialled::Refused(_) => {}
+            Dialled::Told => {
+                told.at = At::Telling;
+                told.sentence = Some(Fate::Refused { cause: Cause::NoSuchNumber });
+            }
+            Dialled::Placed(outing) => told.outing = Some(outing),
+        }
         let seat = match origin {
-            Origin::Seat(seat) if feature => Some(seat),
+            Origin::Seat(seat) if refusal.is_none() => Some(seat),
             Origin::Seat(_) | Origin::Trunk(_) => None,
         };
+        self.places_now = told.outing.is_some().then_some(id);
+        assert!(self.calls.insert(id, told).is_none(), "{id} begins twice");
         self.legs.insert(leg, Leg::new(id, seat, true));
-        if let Some(seat) = seat {
+        if let Some(seat) = seat.filter(|_| feature) {
             self.feature(seat, (leg, id), &called);
         }
     }
@@ -256,6 +301,9 @@ impl Model {
         }
         let (call, is_first) = (leg.call, leg.is_first);
         leg.answered = true;
+        if self.calls[&call].outing.is_some() {
+            return self.outing_answers(call, id);
+        }
         let told = self.calls.get_mut(&call).expect("a leg has its call");
         told.now = now;
         if is_first {
@@ -285,6 +333,13 @@ impl Model {
                 let since = gone.hung_up_at.expect("a leg is given up that nobody hung up");
                 assert!(self.ticking && now.since(since) >= longest, "{leg} is given up too early");
             }
+        }
+        if self.calls[&id].outing.is_some() || self.calls[&id].sentence.is_some() {
+            self.outing_leg_ended(id, leg, &gone, cause);
+            if let Some(seat) = gone.seat.and_then(|seat| self.seats.get_mut(&seat)) {
+                seat.leg_is_gone(leg, now);
+            }
+            return;
         }
         let wrap_up = self.calls[&id].queue.as_ref().map(|queue| self.queues[queue].wrap_up);
         let rest = After::Rest(Duration::from_millis(self.config.rest_ms.into()));
@@ -329,6 +384,7 @@ impl Model {
         told.over = true;
         let name = match fate {
             Fate::Answered { .. } => "answered".to_owned(),
+            Fate::Reached { .. } => "reached".to_owned(),
             Fate::AbandonedInGreeting
             | Fate::AbandonedInQueue
             | Fate::AbandonedInRing
@@ -337,7 +393,6 @@ impl Model {
             | Fate::Failed { .. }
             | Fate::LeftWish
             | Fate::Served
-            | Fate::Reached { .. }
             | Fate::NotReached { .. }
             | Fate::CutByRestart
             | Fate::CutByDrain => format!("{fate:?}"),

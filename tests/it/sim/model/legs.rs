@@ -9,6 +9,9 @@ pub(crate) struct Leg {
     pub(crate) seat: Option<SeatId>,
     /// Whether the call began with it.
     pub(crate) is_first: bool,
+    /// Whether we dialled it, and whether it has rung.
+    pub(crate) dialled: bool,
+    pub(crate) rang: bool,
     /// We answered it, or it answered us.
     pub(crate) answered: bool,
     early: bool,
@@ -20,7 +23,19 @@ pub(crate) struct Leg {
 
 impl Leg {
     pub(crate) fn new(call: CallId, seat: Option<SeatId>, is_first: bool) -> Self {
-        Self { call, seat, is_first, answered: false, early: false, held: false, hung_up_at: None, late: false }
+        let dialled = !is_first;
+        Self {
+            call,
+            seat,
+            is_first,
+            dialled,
+            rang: false,
+            answered: false,
+            early: false,
+            held: false,
+            hung_up_at: None,
+            late: false,
+        }
     }
 
     pub(crate) fn command(&mut self, id: LegId, command: &LegCommand, now: Mono) {
@@ -39,13 +54,13 @@ impl Leg {
                 self.hung_up_at = Some(now);
             }
             LegCommand::Hangup(_) => {
-                assert!(!self.is_first || self.answered, "{id}: hung up before the answer");
+                assert!(self.dialled || self.answered, "{id}: hung up before the answer");
                 assert!(!parted || self.late, "{id}: hung up twice");
                 self.late = false;
                 self.hung_up_at = Some(now);
             }
             LegCommand::PickUp => {
-                assert!(!self.is_first && !self.answered && !parted, "{id}: asked to answer out of turn")
+                assert!(self.rang && !self.answered && !parted, "{id}: asked to answer out of turn")
             }
             LegCommand::Ring | LegCommand::Dial(_) | LegCommand::Hold(_) | LegCommand::SendDigit(_) => {
                 panic!("{id}: {command:?} is never sent here")

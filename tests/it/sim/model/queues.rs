@@ -333,6 +333,10 @@ impl Model {
             | At::Talking
             | At::Overflow
             | At::Feature
+            | At::Summoning
+            | At::Calling
+            | At::Called
+            | At::Telling
             | At::Ending => false,
         }
     }

@@ -113,7 +113,7 @@ impl Seat {
     /// In a talk, or hung up after it: what is chosen counts later.
     fn is_in_call(&self) -> bool {
         match (self.busy, self.after) {
-            (Some((.., Doing::Talks)), None | Some(After::WrapUp(_))) | (Some((.., Doing::Own)), _) => true,
+            (Some((.., Doing::Talks | Doing::Own)), None | Some(After::WrapUp(_))) => true,
             (Some(_), _) | (None, _) => false,
         }
     }
@@ -183,7 +183,8 @@ impl Seat {
             }
             WrapUpCommand::Result { code } => {
                 let talks = match (self.busy, self.after) {
-                    (Some((_, call, Doing::Talks)), None | Some(After::WrapUp(_))) => Some(call),
+                    (Some((_, call, Doing::Talks)), None | Some(After::WrapUp(_)))
+                    | (Some((_, call, Doing::Own)), Some(After::WrapUp(_))) => Some(call),
                     (Some(_), _) | (None, _) => None,
                 };
                 let call = talks.or(self.notes.map(|notes| notes.call));
@@ -206,6 +207,19 @@ impl Seat {
             (Some((leg, call, Doing::Talks)), None) => Some((leg, call)),
             (Some(_), _) | (None, _) => None,
         }
+    }
+
+    /// The leg and call of its own call, as its desk sees it.
+    pub(crate) fn own(&self) -> Option<(LegId, CallId)> {
+        match (self.busy, self.after) {
+            (Some((leg, call, Doing::Own)), None) => Some((leg, call)),
+            (Some(_), _) | (None, _) => None,
+        }
+    }
+
+    /// Whether another seat may call it.
+    pub(crate) fn may_be_called(&self) -> bool {
+        self.is_signed_in() && self.reachable && self.busy.is_none() && self.until.is_none()
     }
 
     /// Whether it is rung and has not been hung up on.

@@ -145,7 +145,8 @@ impl Books {
                 page.talks = Some(*seat);
             }
             CallEvent::Ended { fate } => {
-                if matches!(fate, Fate::Answered { .. }) != page.talks.is_some() {
+                let cut = matches!(fate, Fate::CutByDrain);
+                if !cut && matches!(fate, Fate::Answered { .. }) != page.talks.is_some() {
                     self.faults.push(format!("{} ends {fate:?} and talked with {:?}", row.call, page.talks));
                 }
                 page.fate = Some(*fate);

@@ -1,6 +1,7 @@
 //! What people and the weather do to the exchange of their own accord: calls, registrations, moves, absences, lies.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use yihao::center::{self, PresenceCommand};
 use yihao::exchange::{Input, Output};
@@ -14,6 +15,9 @@ use crate::sim::sip::forger::{Forger, Knows, stranger};
 use crate::sim::sip::peer::{Phase, Talk};
 use crate::sim::sip::script::{Act, Script};
 use crate::sim::sip::site;
+
+/// Longer than a day lasts: calls end by themselves.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 impl World {
     pub(super) fn dials(&mut self) {
@@ -168,7 +172,7 @@ impl World {
             }
             (1, 6) => {
                 self.books.door = Door::Draining;
-                self.feed(Input::Command(center::Input::Drain { within: None, reply: None }));
+                self.feed(Input::Command(center::Input::Drain { within: Some(HOUR), reply: None }));
             }
             _ => {}
         }

@@ -1,0 +1,50 @@
+//! `[outgoing]`: how calls of seats leave, and in whose name.
+
+use super::Building;
+use crate::dialplan::Outgoing;
+use crate::dialplan::table::{Table, one_of};
+
+const LINE_HINT: &str = "a line of this plan: line = \"12345\"";
+
+impl<'r, 'a> Building<'r, 'a> {
+    /// After trunks and lines, which it names.
+    pub(super) fn read_outgoing(&mut self, root: &Table<'r, 'a>) {
+        let Some(table) = root.table("outgoing") else { return };
+        let default = Outgoing::default();
+        let line = table.parsed("line", LINE_HINT, super::line_number).and_then(|at| match self.plan.line(&at.value) {
+            Some(line) => Some(line.number.clone()),
+            None => {
+                let message = format!("there is no line {}", at.value);
+                self.reader.error(at.span, &at.key, message, Some(LINE_HINT.to_owned()));
+                None
+            }
+        });
+        self.plan.outgoing = Outgoing {
+            trunk: self.trunk_out(&table, "trunk"),
+            emergency_trunk: self.trunk_out(&table, "emergency_trunk"),
+            line: line.unwrap_or(default.line),
+            ring_ms: table.number_or("ring_s", 5..=180, default.ring_ms / 1_000) * 1_000,
+            wrap_up_ms: table.number_or("wrap_up_s", 0..=600, default.wrap_up_ms / 1_000) * 1_000,
+        };
+        table.finish();
+    }
+
+    /// The name of a trunk that calls can be placed on.
+    fn trunk_out(&self, table: &Table<'r, 'a>, key: &'static str) -> Option<String> {
+        let at = table.text(key)?;
+        let trunk = self.plan.trunks.iter().find(|trunk| trunk.name == at.value);
+        let (message, hint) = match trunk {
+            Some(trunk) if trunk.address.is_some() => return Some(at.value),
+            Some(_) => (
+                format!("the trunk {:?} has no `address` to send calls to", at.value),
+                "address = \"sip:10.0.0.1:5060;transport=udp\" in its [[trunk]]".to_owned(),
+            ),
+            None => {
+                let known = self.plan.trunks.iter().map(|trunk| trunk.name.as_str());
+                (format!("there is no trunk {:?}", at.value), one_of(&at.value, known))
+            }
+        };
+        self.reader.error(at.span, &at.key, message, Some(hint));
+        None
+    }
+}
