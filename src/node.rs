@@ -10,6 +10,7 @@ mod offices;
 pub mod phone;
 mod renew;
 mod run;
+pub mod spans;
 mod start;
 
 use std::net::SocketAddr;

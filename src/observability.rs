@@ -1,9 +1,11 @@
-//! What the exchange says of itself: logs on stderr, metrics for Prometheus.
+//! What the exchange says of itself: logs on stderr, metrics for Prometheus, spans of calls for OpenTelemetry.
 //!
 //! Modules write with `tracing` and `metrics` macros and know nothing of this. Knows no module of the crate.
 
 mod logs;
 mod names;
+#[cfg(feature = "otel")]
+mod otlp;
 
 use std::sync::Arc;
 

@@ -43,6 +43,10 @@ pub struct Args {
     /// Log lines as JSON.
     #[arg(long)]
     pub log_json: bool,
+    /// Send a span for each call, with its queues, offers and talks, to this OpenTelemetry collector (OTLP over gRPC), for
+    /// example http://127.0.0.1:4317. Needs a build with the feature `otel`.
+    #[arg(long, value_name = "URL", env = "YIHAO_OTLP")]
+    pub otlp: Option<String>,
 }
 
 /// Runs the command; gives its exit code.
@@ -51,7 +55,7 @@ pub struct Args {
 /// What keeps the exchange from starting.
 pub fn run(args: &Args) -> Result<u8> {
     let format = if args.log_json { Format::Json } else { Format::Human };
-    let _logs = init_logs(format, &args.log)?;
+    let _logs = init_logs(format, &args.log, args.otlp.as_deref())?;
     let (config, plan) = read(args)?;
     let made = make_secrets(&config, &plan)?;
     let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);
@@ -60,6 +64,9 @@ pub fn run(args: &Args) -> Result<u8> {
     let demo = if args.no_demo || config.input_log.on { None } else { Demo::prepare(&mut plan, &mut secrets, &config) };
     let plan = Arc::new(plan);
     let running = node::start(&config, Arc::clone(&plan), &secrets)?;
+    if args.otlp.is_some() {
+        running.watch(node::spans::watcher());
+    }
     greet(&config, &plan, &running, made.as_deref());
     if !args.no_demo {
         demonstrate(&config, demo, &running);

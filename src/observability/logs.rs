@@ -11,11 +11,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// Lines that may wait for the thread.
 const LINES: usize = 4096;
@@ -44,29 +46,51 @@ pub enum LogsError {
     /// Logging has begun already.
     #[error("logging has begun already")]
     Twice,
+    /// The address of the collector cannot be used.
+    #[error("cannot send spans: {0}; name the collector as http://ADDRESS:PORT")]
+    Collector(String),
+    /// Spans are wanted, and this build cannot send them.
+    #[error("this build sends no spans; build with `--features otel`")]
+    NoOtlp,
 }
 
 /// Keeps the log thread; its end waits until the last lines are written.
 #[derive(Debug)]
 pub struct Logs {
     lines: SyncSender<Line>,
+    #[cfg(feature = "otel")]
+    _otlp: Option<super::otlp::Otlp>,
 }
 
-/// Begins to log: `filter` as in `RUST_LOG`. Hold the result until the process ends.
+/// Begins to log: `filter` as in `RUST_LOG`. Spans of calls go to `collector`, where one is named. Hold the result until the
+/// process ends.
 ///
 /// # Errors
-/// [`LogsError`] when the filter is wrong or logging has begun already.
-pub fn init_logs(format: Format, filter: &str) -> Result<Logs, LogsError> {
+/// [`LogsError`] when the filter is wrong, logging has begun already, or spans cannot be sent.
+pub fn init_logs(format: Format, filter: &str, collector: Option<&str>) -> Result<Logs, LogsError> {
     let filter = EnvFilter::try_new(filter).map_err(|_| LogsError::Filter(filter.to_owned()))?;
+    #[cfg(not(feature = "otel"))]
+    if collector.is_some() {
+        return Err(LogsError::NoOtlp);
+    }
+    #[cfg(feature = "otel")]
+    let otlp = collector.map(super::otlp::Otlp::begin).transpose()?;
     let (lines, written) = sync_channel(LINES);
     std::thread::Builder::new().name("yihao-log".into()).spawn(move || write_lines(&written, &mut io::stderr()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(ToThread(lines.clone()));
-    match format {
-        Format::Human => builder.with_ansi(io::stderr().is_terminal()).try_init(),
-        Format::Json => builder.event_format(Json).try_init(),
-    }
-    .map_err(|_| LogsError::Twice)?;
-    Ok(Logs { lines })
+    let writer = tracing_subscriber::fmt::layer().with_writer(ToThread(lines.clone()));
+    let text = match format {
+        Format::Human => writer.with_ansi(io::stderr().is_terminal()).boxed(),
+        Format::Json => writer.event_format(Json).boxed(),
+    };
+    let registry = tracing_subscriber::registry().with(text.with_filter(filter));
+    #[cfg(feature = "otel")]
+    let registry = registry.with(otlp.as_ref().map(super::otlp::Otlp::layer));
+    registry.try_init().map_err(|_| LogsError::Twice)?;
+    Ok(Logs {
+        lines,
+        #[cfg(feature = "otel")]
+        _otlp: otlp,
+    })
 }
 
 impl Drop for Logs {
@@ -198,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_wrong_filter_is_named() {
-        let error = init_logs(Format::Human, "yihao=loud=er").unwrap_err();
+        let error = init_logs(Format::Human, "yihao=loud=er", None).unwrap_err();
         assert!(error.to_string().contains("yihao=loud=er"), "{error}");
     }
 }
