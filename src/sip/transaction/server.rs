@@ -134,7 +134,7 @@ impl Servers {
     }
 
     fn on_new(&mut self, flow: &Flow, message: Message, room: Room) -> Event {
-        let invite = if *message.method() == Method::Cancel { self.invite_of(&message) } else { None };
+        let invite = if *message.method() == Method::Cancel { self.invite_of(flow, &message) } else { None };
         let has_room = match room {
             Room::Plenty => true,
             Room::InDialog => invite.is_some() || message.to_tag().is_some(),
@@ -151,11 +151,14 @@ impl Servers {
         }
     }
 
-    fn invite_of(&mut self, cancel: &Message) -> Option<ServerId> {
+    /// The INVITE that a CANCEL means: one whose responses go to the same host. A stranger who has read the branch on the wire
+    /// means none.
+    fn invite_of(&mut self, flow: &Flow, cancel: &Message) -> Option<ServerId> {
         self.key.of_request(cancel, Method::Invite.as_str());
         let found = self.table.find(&self.key).map(ServerId);
         self.key.of_request(cancel, Method::Cancel.as_str());
-        found
+        let host = route::response_hop(flow, cancel).remote.ip();
+        found.filter(|id| self.table.get(id.0).is_some_and(|invite| invite.hop.remote.ip() == host))
     }
 
     /// Makes a transaction under the key that has been written; says whether the same INVITE is being served already.

@@ -154,6 +154,14 @@ fn a_cancel_without_invite_says_so() {
 }
 
 #[test]
+fn a_cancel_from_another_host_means_no_invite() {
+    let mut world = World::over(Transport::Udp);
+    server_id(world.receive(&invite()));
+    world.flow.remote = "198.51.100.66:5070".parse().unwrap();
+    assert!(matches!(world.receive(&request_text("CANCEL", 1)), Some(Event::Cancel { invite: None, .. })));
+}
+
+#[test]
 fn an_ack_without_invite_is_passed_and_leaves_nothing_behind() {
     let mut world = World::over(Transport::Udp);
     assert!(matches!(world.receive(&ack()), Some(Event::Ack { .. })));
