@@ -378,6 +378,8 @@ impl Seat {
             | Work::Ringing(_)
             | Work::Leaving { then: Then::Idle | Then::Rest(_), .. } => {}
         }
+        // What was chosen for afterwards, in a call that is ending, does not outlive this choice.
+        self.next = None;
         self.enter(now, presence);
         Ok(())
     }

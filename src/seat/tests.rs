@@ -163,6 +163,17 @@ fn a_choice_taken_back_in_the_call_leaves_the_seat_ready() {
 }
 
 #[test]
+fn the_last_choice_counts_while_a_call_of_its_own_is_hung_up() {
+    let mut seat = ready_seat();
+    assert!(seat.own_call(CallId(7), LegId(9)));
+    seat.choose(T0, Presence::Break).unwrap();
+    seat.leave(Then::Idle);
+    seat.choose(T0, Presence::Ready).unwrap();
+    seat.left(T0, Then::Idle);
+    assert_eq!(seat.presence(), &Presence::Ready);
+}
+
+#[test]
 fn a_wrap_up_can_be_extended_up_to_its_longest() {
     let mut seat = talked(rule(30));
     seat.extend().unwrap();

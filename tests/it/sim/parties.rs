@@ -154,13 +154,13 @@ fn dialled(dice: &mut Dice) -> Reaction {
         62..=66 => none.then(dice.between(20, 4_000), Act::PickUp),
         // Answers about when the lease ends: the answer crosses our hang-up.
         67..=72 => none.then(ring, Act::Ring).then(dice.between(14_900, 15_100), Act::PickUp),
-        73..=79 => none.then(ring, Act::Fail(Cause::Busy, 486)),
-        80..=85 => none.then(ring, Act::Ring).then(ring + dice.between(500, 8_000), Act::Fail(Cause::Declined, 603)),
-        86..=88 => none.then(ring, Act::Ring).then(ring + dice.between(500, 8_000), Act::Fail(Cause::NoAnswer, 480)),
-        89..=93 => none.then(ring, Act::Ring),
-        94..=95 => none,
-        96 => none.then(0, Act::Fail(Cause::Unregistered, 480)),
-        97 => none.then(0, Act::Fail(Cause::Overload, 503)),
+        73..=77 => none.then(ring, Act::Fail(Cause::Busy, 486)),
+        78..=82 => none.then(ring, Act::Ring).then(ring + dice.between(500, 8_000), Act::Fail(Cause::Declined, 603)),
+        83..=85 => none.then(ring, Act::Ring).then(ring + dice.between(500, 8_000), Act::Fail(Cause::NoAnswer, 480)),
+        86..=89 => none.then(ring, Act::Ring),
+        90 => none,
+        91 => none.then(0, Act::Fail(Cause::Unregistered, 480)),
+        92..=93 => none.then(0, Act::Fail(Cause::Overload, 503)),
         _ => none.then(dice.between(1, 12_000), Act::Fail(Cause::Unreachable, 408)),
     }
 }

@@ -150,7 +150,10 @@ impl Seat {
                 self.free(now);
                 self.enter(now, wanted);
             }
-            Presence::Ready | Presence::Out | Presence::Away => self.enter(now, wanted),
+            Presence::Ready | Presence::Out | Presence::Away => {
+                self.next = None;
+                self.enter(now, wanted);
+            }
         }
         true
     }
