@@ -132,7 +132,9 @@ fn rows(file: &File, from: u64) -> io::Result<(Vec<Entry>, Option<End>, u64)> {
         let bytes = read_window(file, from, window)?;
         let mut chunks = Chunks::new(&bytes, 0);
         let entries: Vec<Entry> = chunks.by_ref().take(BATCH_ROWS).filter_map(decoded).collect();
-        let cut_by_window = chunks.end() == Some(End::Cut) && bytes.len() == window;
+        // A row that ends with the window, or whose length is only begun there, looks like the end of the segment too.
+        let unread = bytes.len() - chunks.offset();
+        let cut_by_window = bytes.len() == window && (chunks.end() == Some(End::Cut) || unread < FRAME_BYTES);
         if cut_by_window && chunks.offset() == 0 {
             continue;
         }
@@ -150,4 +152,35 @@ fn decoded(payload: &[u8]) -> Option<Entry> {
             metrics::counter!("yihao_store_rows_unknown_total").increment(1);
         })
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::journal::append_chunk;
+
+    /// A file of rows of another version, whose first ends so many bytes before the window does; then zeros, as in a segment.
+    fn rows_that_end_before_the_window(by: usize, behind: usize) -> File {
+        let mut bytes = Vec::new();
+        append_chunk(&mut bytes, &vec![b'x'; WINDOW_BYTES - FRAME_BYTES - by]);
+        // The first byte of this length is 0.
+        append_chunk(&mut bytes, &vec![b'y'; behind]);
+        bytes.resize(4 * WINDOW_BYTES, 0);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_window_that_ends_with_a_row_is_not_the_end_of_the_segment() {
+        for by in 0..=FRAME_BYTES + 1 {
+            let file = rows_that_end_before_the_window(by, 512);
+            let (_, end, next) = rows(&file, 0).unwrap();
+            assert_eq!((end, next), (None, (WINDOW_BYTES - by) as u64), "{by} bytes before");
+            let (_, end, last) = rows(&file, next).unwrap();
+            assert_eq!((end, last), (Some(End::Clean), next + (FRAME_BYTES + 512) as u64), "{by} bytes before");
+        }
+    }
 }
