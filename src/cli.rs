@@ -15,9 +15,13 @@ pub mod seats;
 pub mod serve;
 pub mod user;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, Overrides};
 
 /// Yihao 一号: the contact centre of a city's 12345 hotline.
 #[derive(Debug, Parser)]
@@ -62,4 +66,10 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The configuration that a command works with, or all its mistakes.
+fn configuration(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result<Config> {
+    let (config, report) = config::load(file, overrides);
+    config.with_context(|| format!("the configuration has mistakes:\n{report}"))
 }

@@ -299,26 +299,12 @@ impl Center {
             let fate = Fate::Reached { seat: outing.from.seat };
             return self.end(id, fate, Cause::HungUp, out);
         }
-        match cause {
-            // The carrier is to blame, not the person: another trunk may do better.
-            Cause::Unreachable | Cause::Overload | Cause::Failed if matches!(outing.whom, Whom::Over(_)) => {
-                self.call_next(id, outing, cause, out);
-            }
-            Cause::HungUp
-            | Cause::Cancelled
-            | Cause::Busy
-            | Cause::Declined
-            | Cause::NoAnswer
-            | Cause::Unreachable
-            | Cause::Unregistered
-            | Cause::NoSuchNumber
-            | Cause::ModeNotServed
-            | Cause::NoCommonMedia
-            | Cause::Overload
-            | Cause::Failed
-            | Cause::PeerLost
-            | Cause::Restart => self.not_reached(id, cause, out),
+        // Where the carrier is to blame, not the person, another trunk may do better.
+        let carrier = matches!(cause, Cause::Unreachable | Cause::Overload | Cause::Failed);
+        if carrier && matches!(outing.whom, Whom::Over(_)) {
+            return self.call_next(id, outing, cause, out);
         }
+        self.not_reached(id, cause, out);
     }
 
     /// The leg of the seat that has placed the call is gone.
@@ -347,26 +333,12 @@ impl Center {
 
     /// What a seat does after its leg in a call that a seat has placed: a talk with a citizen is written up by whoever called.
     pub(super) fn after_outing(&self, place: &Place, leg: LegId) -> Then {
-        match place {
-            Place::Called(Outing { from, whom: Whom::Over(_), .. }) if from.leg == leg => {
-                let time = Duration::from_millis(self.plan.outgoing.wrap_up_ms.into());
-                Then::WrapUp(WrapUpRule { time, more: time, most: time * 4, result: false })
-            }
-            Place::Called(_)
-            | Place::Greeting { .. }
-            | Place::Waiting
-            | Place::Announcing(_)
-            | Place::Wishing { .. }
-            | Place::Message
-            | Place::Offered(_)
-            | Place::Joining(_)
-            | Place::Talking(_)
-            | Place::Overflowing { .. }
-            | Place::Summoning(_)
-            | Place::Calling(_)
-            | Place::Telling(_)
-            | Place::Ending { .. } => Then::Idle,
+        let written_up = matches!(place, Place::Called(Outing { from, whom: Whom::Over(_), .. }) if from.leg == leg);
+        if !written_up {
+            return Then::Idle;
         }
+        let time = Duration::from_millis(self.plan.outgoing.wrap_up_ms.into());
+        Then::WrapUp(WrapUpRule { time, more: time, most: time * 4, result: false })
     }
 
     /// What the desk of one of the two does with a call that a seat has placed.

@@ -68,7 +68,7 @@ fn list(args: &List, exchange: &Exchange) -> anyhow::Result<Outcome> {
             path = format!("{path}&{name}={}", escaped(value));
         }
     }
-    Ok(shown(exchange.ask("GET", &path, None)?, exchange.json, entries))
+    shown(exchange.ask("GET", &path, None)?, exchange.json, entries)
 }
 
 fn entries(answer: &Value) -> String {
@@ -87,7 +87,7 @@ fn entries(answer: &Value) -> String {
 fn verify(exchange: &Exchange) -> anyhow::Result<Outcome> {
     let answer = exchange.ask("GET", "/api/v1/audit/verify", None)?;
     let broken = matches!(&answer, Answer::Done(verdict) if !verdict["broken"].is_null());
-    let outcome = shown(answer, exchange.json, |verdict| {
+    let outcome = shown(answer, exchange.json, |verdict: &Value| {
         let (entries, last) = (cell(&verdict["entries"]), cell(&verdict["last_hash"]));
         let broken = &verdict["broken"];
         if broken.is_null() {
@@ -96,5 +96,5 @@ fn verify(exchange: &Exchange) -> anyhow::Result<Outcome> {
         let (seq, why) = (cell(&broken["seq"]), cell(&broken["why"]));
         format!("entry {seq} is {why}; the {entries} before it hold together\n")
     });
-    Ok(if broken { Outcome::Done(BROKEN) } else { outcome })
+    Ok(if broken { Outcome::Done(BROKEN) } else { outcome? })
 }

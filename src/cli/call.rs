@@ -90,8 +90,7 @@ struct Step {
 /// # Errors
 /// When configuration, plan, trunk or sockets cannot be had.
 pub fn run(args: &Args) -> Result<u8> {
-    let (config, report) = config::load(args.config.as_deref(), &args.overrides);
-    let Some(config) = config else { bail!("the configuration has mistakes:\n{report}") };
+    let config = super::configuration(args.config.as_deref(), &args.overrides)?;
     let (plan, report) = config::load_plan(&config);
     let Some(plan) = plan else { bail!("the dial plan has mistakes:\n{report}") };
     let exchange = match args.server {

@@ -2,11 +2,9 @@
 
 mod render;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::client::{Answer, Exchange, Outcome, escaped, finish};
+use super::client::{Answer, Exchange, Outcome, escaped, finish, shown};
 use crate::store::calls::{CallRecord, FATES, Timeline};
 
 pub use render::{list, timeline};
@@ -56,40 +54,21 @@ pub fn run(args: &Args) -> u8 {
     finish("calls", outcome)
 }
 
-/// A page of `/records/search`.
-#[derive(Deserialize)]
-struct Page {
-    records: Vec<CallRecord>,
-}
-
 fn all(args: &Args) -> anyhow::Result<Outcome> {
     let question = json!({"line": args.line, "number": args.number, "fate": args.fate, "seat": args.seat,
         "agent": args.agent, "limit": args.limit});
-    let answer = args.exchange.ask("POST", "/api/v1/records/search", Some(&question))?;
-    shown(answer, args.exchange.json, "/records", |page: Page| Ok(list(&page.records, &jiff::tz::TimeZone::system())))
+    let answer = match args.exchange.ask("POST", "/api/v1/records/search", Some(&question))? {
+        Answer::Done(mut page) => Answer::Done(page["records"].take()),
+        refused @ Answer::Refused { .. } => refused,
+    };
+    shown(answer, args.exchange.json, |calls: &Vec<CallRecord>| list(calls, &jiff::tz::TimeZone::system()))
 }
 
 fn one(call: &str, args: &Args) -> anyhow::Result<Outcome> {
     let answer = args.exchange.ask("GET", &format!("/api/v1/records/{}", escaped(call)), None)?;
-    shown(answer, args.exchange.json, "", |found: Timeline| {
-        let recordings = args.exchange.config()?.folders.recordings;
-        Ok(timeline(&found, &recordings, &jiff::tz::TimeZone::system()))
-    })
-}
-
-/// Shows a typed answer: the part of it that matters as JSON where asked, otherwise in words.
-fn shown<T: DeserializeOwned>(
-    answer: Answer,
-    json: bool,
-    part: &str,
-    words: impl FnOnce(T) -> anyhow::Result<String>,
-) -> anyhow::Result<Outcome> {
-    match answer {
-        Answer::Done(value) if json => say!("{:#}", value.pointer(part).unwrap_or(&Value::Null)),
-        Answer::Done(value) => say!("{}", words(serde_json::from_value(value)?)?.trim_end()),
-        Answer::Refused { code, message } => return Ok(Outcome::Refused(format!("{message} ({code})"))),
-    }
-    Ok(Outcome::Done(super::client::OK))
+    let recordings = args.exchange.config()?.folders.recordings;
+    let words = |found: &Timeline| timeline(found, &recordings, &jiff::tz::TimeZone::system());
+    shown(answer, args.exchange.json, words)
 }
 
 #[cfg(test)]

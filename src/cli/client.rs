@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Request;
 use ureq::tls::TlsConfig;
 
-use crate::config::{self, Config, Overrides};
+use crate::config::{Config, Overrides};
 
 /// Done.
 pub const OK: u8 = 0;
@@ -62,8 +63,7 @@ impl Exchange {
     /// When it cannot be read.
     pub fn config(&self) -> anyhow::Result<Config> {
         let overrides = Overrides { var: self.var.clone(), http: self.http, ..Overrides::default() };
-        let (config, report) = config::load(self.config.as_deref(), &overrides);
-        config.with_context(|| format!("the configuration has mistakes:\n{report}"))
+        super::configuration(self.config.as_deref(), &overrides)
     }
 
     /// Sends one request and gives the answer.
@@ -155,15 +155,20 @@ pub enum Outcome {
 }
 
 /// Shows an answer: JSON where asked, otherwise in words.
-pub fn shown(answer: Answer, json: bool, words: impl FnOnce(&Value) -> String) -> Outcome {
+///
+/// # Errors
+/// When the answer is none of which words can be made.
+pub fn shown<T: DeserializeOwned>(
+    answer: Answer,
+    json: bool,
+    words: impl FnOnce(&T) -> String,
+) -> anyhow::Result<Outcome> {
     match answer {
-        Answer::Done(value) => {
-            let text = if json { format!("{value:#}\n") } else { words(&value) };
-            say!("{}", text.trim_end());
-            Outcome::Done(OK)
-        }
-        Answer::Refused { code, message } => Outcome::Refused(format!("{message} ({code})")),
+        Answer::Done(value) if json => say!("{value:#}"),
+        Answer::Done(value) => say!("{}", words(&serde_json::from_value(value)?).trim_end()),
+        Answer::Refused { code, message } => return Ok(Outcome::Refused(format!("{message} ({code})"))),
     }
+    Ok(Outcome::Done(OK))
 }
 
 /// Rows as a table: each column as wide as its widest cell, a Han character two columns wide.

@@ -23,7 +23,7 @@ pub fn run(args: &Args) -> u8 {
 }
 
 fn ask(args: &Args) -> anyhow::Result<Outcome> {
-    Ok(shown(args.exchange.ask("GET", "/api/v1/queues", None)?, args.exchange.json, queues))
+    shown(args.exchange.ask("GET", "/api/v1/queues", None)?, args.exchange.json, queues)
 }
 
 fn queues(answer: &Value) -> String {

@@ -87,8 +87,7 @@ impl Place {
     /// When it cannot be read.
     pub fn config(&self) -> anyhow::Result<Config> {
         let overrides = Overrides { var: self.var.clone(), ..Overrides::default() };
-        let (config, report) = config::load(self.config.as_deref(), &overrides);
-        config.with_context(|| format!("the configuration has mistakes:\n{report}"))
+        super::configuration(self.config.as_deref(), &overrides)
     }
 
     /// The records that a configuration names, to be read.

@@ -58,11 +58,11 @@ pub fn run(args: &Args) -> u8 {
 fn ask(args: &Args) -> anyhow::Result<Outcome> {
     let Exchange { json, .. } = args.exchange;
     let (Some(seat), Some(choice)) = (args.seat, args.choice) else {
-        return Ok(shown(args.exchange.ask("GET", "/api/v1/seats", None)?, json, seats));
+        return shown(args.exchange.ask("GET", "/api/v1/seats", None)?, json, seats);
     };
     let body = body(choice, args);
     let answer = args.exchange.ask("POST", &format!("/api/v1/seats/{seat}/presence"), Some(&body))?;
-    Ok(shown(answer, json, |_| format!("seat {seat}: done\n")))
+    shown(answer, json, |_: &Value| format!("seat {seat}: done\n"))
 }
 
 fn body(choice: Choice, args: &Args) -> Value {

@@ -93,8 +93,7 @@ fn demonstrate(config: &Config, demo: Option<Demo>, running: &Running) {
 }
 
 fn read(args: &Args) -> Result<(Config, Plan)> {
-    let (config, report) = config::load(args.config.as_deref(), &args.overrides);
-    let Some(config) = config else { bail!("the configuration has mistakes:\n{report}") };
+    let config = super::configuration(args.config.as_deref(), &args.overrides)?;
     let (plan, report) = config::load_plan(&config);
     let Some(plan) = plan else { bail!("the dial plan has mistakes; `yihao check` shows them too:\n{report}") };
     if !report.warnings.is_empty() {

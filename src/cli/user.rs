@@ -131,11 +131,11 @@ pub fn run(args: &Args) -> u8 {
 fn ask(args: &Args) -> anyhow::Result<Outcome> {
     let (exchange, json) = (&args.exchange, args.exchange.json);
     match &args.command {
-        Command::List => Ok(shown(Answer::Done(json!({"accounts": all(exchange)?})), json, accounts)),
+        Command::List => shown(Answer::Done(json!({"accounts": all(exchange)?})), json, accounts),
         Command::Add { login, profile } => {
             let mut body = json!({"login": login, "name": login});
             profile.put_over(&mut body);
-            Ok(shown(exchange.ask("POST", "/api/v1/accounts", Some(&body))?, json, password))
+            shown(exchange.ask("POST", "/api/v1/accounts", Some(&body))?, json, password)
         }
         Command::Change { login, profile, disable, enable } => {
             let account = find(exchange, login)?;
@@ -148,16 +148,16 @@ fn ask(args: &Args) -> anyhow::Result<Outcome> {
                 body["disabled"] = json!(disable);
             }
             let answer = exchange.ask("PUT", &path(&account, ""), Some(&body))?;
-            Ok(shown(answer, json, |_| format!("{login}: changed\n")))
+            shown(answer, json, |_: &Value| format!("{login}: changed\n"))
         }
         Command::Password { login } => {
             let account = find(exchange, login)?;
-            Ok(shown(exchange.ask("POST", &path(&account, "/password"), None)?, json, password))
+            shown(exchange.ask("POST", &path(&account, "/password"), None)?, json, password)
         }
         Command::SignOut { login } => {
             let account = find(exchange, login)?;
             let answer = exchange.ask("DELETE", &path(&account, "/sessions"), None)?;
-            Ok(shown(answer, json, |_| format!("{login}: all sessions are ended\n")))
+            shown(answer, json, |_: &Value| format!("{login}: all sessions are ended\n"))
         }
     }
 }

@@ -130,16 +130,7 @@ impl Served {
     /// Starts on free ports with these lines of configuration; HTTP listens on one too, unless they say where.
     pub(super) fn start(configuration: &str, rtp: &str) -> Self {
         let folder = folder();
-        let root = env!("CARGO_MANIFEST_DIR");
-        let http = if configuration.contains("[http]") { "" } else { "[http]\nlisten = \"127.0.0.1:0\"\n" };
-        let text = format!(
-            "plan = \"{root}/dialplans/mianyang.toml\"\n{configuration}\n{http}\
-             [folders]\nvar = \"{}\"\n[[network]]\nname = \"main\"\nudp = [\"127.0.0.1:0\"]\nrtp = \"{rtp}\"\n",
-            folder.path().join("var").display()
-        );
-        let file = path(folder.path(), "yihao.toml");
-        std::fs::write(&file, text).unwrap();
-        let mut server = Ended(server(&file).spawn().unwrap());
+        let mut server = Ended(server(folder.path(), configuration, rtp).spawn().unwrap());
         let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
         let mut find = |mark: &str| {
             let line = lines.by_ref().map(Result::unwrap).find(|l| l.contains(mark)).unwrap();
@@ -172,12 +163,22 @@ impl Served {
     }
 }
 
-/// The command that starts a server; no `timeout` in between, so that its process id is the server's own.
-fn server(configuration: &str) -> Command {
+/// The command that starts a server in a folder, on free ports, with these lines of configuration. No `timeout` in between: its
+/// process id is the server's own.
+fn server(folder: &Path, configuration: &str, rtp: &str) -> Command {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let http = if configuration.contains("[http]") { "" } else { "[http]\nlisten = \"127.0.0.1:0\"\n" };
+    let text = format!(
+        "plan = \"{root}/dialplans/mianyang.toml\"\n{configuration}\n{http}\
+         [folders]\nvar = \"{}\"\n[[network]]\nname = \"main\"\nudp = [\"127.0.0.1:0\"]\nrtp = \"{rtp}\"\n",
+        folder.join("var").display()
+    );
+    let file = path(folder, "yihao.toml");
+    std::fs::write(&file, text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_yihao"));
     command
-        .args(["serve", "--no-demo", "--config", configuration])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["serve", "--no-demo", "--config", &file])
+        .current_dir(root)
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     command
@@ -200,14 +201,7 @@ fn await_metric(served: &Served, name: &str, value: f64) {
 #[test]
 fn a_server_whose_first_screen_nobody_reads_serves_all_the_same() {
     let folder = folder();
-    let (file, var) = (path(folder.path(), "yihao.toml"), path(folder.path(), "var"));
-    let plan = path(Path::new(env!("CARGO_MANIFEST_DIR")), "dialplans/mianyang.toml");
-    let text = format!(
-        "plan = \"{plan}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[folders]\nvar = \"{var}\"\n\
-         [[network]]\nname = \"main\"\nudp = [\"127.0.0.1:0\"]\nrtp = \"17300-17399\"\n"
-    );
-    std::fs::write(&file, text).unwrap();
-    let mut server = Ended(server(&file).spawn().unwrap());
+    let mut server = Ended(server(folder.path(), "", "17300-17399").spawn().unwrap());
     drop(server.0.stdout.take());
     // It writes the screen as soon as it runs; ten times as long is enough to see that it stays.
     let token = folder.path().join("var/token");
