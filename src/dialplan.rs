@@ -16,10 +16,14 @@ mod hours;
 mod mode;
 pub mod report;
 mod route;
+mod service;
 pub(crate) mod table;
 
 pub use hours::{Hours, HoursError, Span, Weekday};
 pub use mode::Mode;
+pub use service::{
+    AnswerWhen, Destination, OutsideService, OverflowTo, QueueService, RouteOut, Service, ToldEnd, ToldService,
+};
 
 /// A checked plan. Ids of queues are indexes into their table.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +44,8 @@ pub struct Plan {
     pub trunk_ids: u16,
     /// Queues by id.
     pub queues: Vec<Queue>,
+    /// Places outside by id.
+    pub destinations: Vec<Destination>,
     /// Seats by number.
     pub seats: BTreeMap<SeatId, Seat>,
     /// Persons whom a seat's phone signs in, by number. Whoever signs in through the API is known to the accounts instead.
@@ -143,38 +149,6 @@ pub struct Phase {
     pub mode: String,
     /// What happens to a call.
     pub service: Service,
-}
-
-/// What happens to a call on a line.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Service {
-    /// The number is kept and rings a queue: the only service so far.
-    Queue(QueueService),
-    /// A mode that stands in the file and is not served yet (absorbed, sub-center, cancelled ...): 404 and
-    /// the fate "mode not served", never a silent ring.
-    NotServed,
-}
-
-/// How a queue line treats its callers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct QueueService {
-    /// Which queue.
-    pub queue: QueueId,
-    /// Played first, whole.
-    pub greeting: PromptName,
-    /// Whether greeting and queue come after the answer (200) or before it (183 with media).
-    pub answer: AnswerWhen,
-    /// Priority inside the queue: higher first; arrival order among equals.
-    pub priority: u8,
-}
-
-/// When the caller's leg is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerWhen {
-    /// At once: greeting and waiting are heard after the answer.
-    AtOnce,
-    /// When a seat answers: greeting and waiting are early media.
-    BySeat,
 }
 
 /// A queue and how it waits.
@@ -312,13 +286,13 @@ pub struct Widen {
     pub queues: Vec<QueueId>,
 }
 
-/// A rule by which a call leaves its queue for another one, where it keeps its place in the order of arrival.
+/// A rule by which a call leaves its queue: for another one, for another site, or for a message and the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overflow {
     /// When.
     pub when: OverflowWhen,
     /// Where to.
-    pub to: QueueId,
+    pub to: OverflowTo,
 }
 
 /// When a rule of overflow holds.
@@ -479,17 +453,12 @@ pub struct TrunkGroup {
 /// Where a call goes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Route<'a> {
-    /// Into a queue.
-    Queue {
+    /// One of our lines, and what happens to its calls now.
+    Line {
         /// The line dialled.
         line: &'a Line,
-        /// How it treats the caller.
-        service: &'a QueueService,
-    },
-    /// The line exists; its mode is not served yet.
-    NotServed {
-        /// The line dialled.
-        line: &'a Line,
+        /// What its phase of now says.
+        service: &'a Service,
     },
     /// A feature code of a seat.
     Feature(FeatureCode),

@@ -16,7 +16,9 @@ mod stream;
 pub use agent::{Agent, Level, NoLevel, Word};
 pub use caller::CallerMark;
 pub use hear::{Hear, PromptName, RunId, Source};
-pub use ids::{AgentId, CallId, IdBase, LegId, LegIds, NetworkId, OfferId, QueueId, ReplyId, SeatId, TrunkId};
+pub use ids::{
+    AgentId, CallId, DestinationId, IdBase, LegId, LegIds, NetworkId, OfferId, QueueId, ReplyId, SeatId, TrunkId,
+};
 pub use ledger::{CallEvent, Choice, Decision, Fate, Healed, OverflowWhy, Row, StreamReport, WishKind};
 pub use leg::{Arrival, Calling, Cause, Dial, Digit, DigitBy, LegCommand, LegEvent, Origin, Target};
 pub use now::{Mono, Now, Wall};

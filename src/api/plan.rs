@@ -127,7 +127,7 @@ async fn lines(State(shared): State<Shared>, _: May<SeePlan>) -> Result<Json<Lin
         let current: Option<&Phase> = line.phases.iter().rev().find(|phase| phase.from.0 <= now);
         let queue = current.and_then(|phase| match &phase.service {
             Service::Queue(service) => plan.queues.get(usize::from(service.queue.0)),
-            Service::NotServed => None,
+            Service::Outside(_) | Service::Told(_) | Service::NotServed => None,
         });
         let to = |call: &&CallView| matches!(call.origin, Origin::Trunk(_)) && call.called == line.number;
         let calls = view.calls.iter().filter(to);

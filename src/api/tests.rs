@@ -165,10 +165,12 @@ fn plan() -> Plan {
     let mark = |name, approval| Mark { name: Word::new(name), approval, queue: None, priority: Some(9), prompt: None };
     let surge = Surge { name: "flood".into(), prompt: None, queue: Some(QueueId(0)), lines: Vec::new() };
     let service = QueueService {
+        notices: Vec::new(),
         queue: QueueId(0),
         greeting: PromptName::new("greeting/12345"),
         answer: AnswerWhen::AtOnce,
         priority: 0,
+        desk: None,
     };
     let line = Line {
         number: LineNumber::parse("12345").unwrap(),

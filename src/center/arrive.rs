@@ -7,7 +7,7 @@ use super::live::{Live, Party, Place, Saying, Sentence, Way, Whom};
 use super::timers::Timer;
 use super::{Center, Door, Out, PresenceCommand, Refusal};
 use crate::call::{Call, Role};
-use crate::dialplan::{AnswerWhen, FeatureCode, Route, feature};
+use crate::dialplan::{AnswerWhen, FeatureCode, Route, Service, feature};
 use crate::types::{
     Arrival, CallEvent, CallId, Cause, Fate, LegId, LineNumber, Origin, PhoneNumber, PromptName, RunId, SeatId,
 };
@@ -92,7 +92,7 @@ impl Center {
             (Route::Feature(code), Origin::Seat(seat)) if self.seats.contains_key(&seat) => {
                 Verdict::Feature(seat, code)
             }
-            (Route::Queue { line, service }, Origin::Trunk(_)) => {
+            (Route::Line { line, service: Service::Queue(service) }, Origin::Trunk(_)) => {
                 let surge = plan.surges.iter().find(|surge| {
                     self.surges.contains(&surge.name) && (surge.lines.is_empty() || surge.lines.contains(&line.number))
                 });
@@ -111,11 +111,13 @@ impl Center {
                 way.prefer = arrival.calling.number.as_ref().and_then(|caller| self.seat_that_knows(caller));
                 Verdict::Queue(Box::new(way))
             }
-            (Route::NotServed { .. }, Origin::Trunk(_)) => Verdict::Refuse(Cause::ModeNotServed),
             (
-                Route::NoSuchNumber | Route::Feature(_) | Route::Queue { .. } | Route::NotServed { .. },
-                Origin::Trunk(_) | Origin::Seat(_),
-            ) => Verdict::Refuse(Cause::NoSuchNumber),
+                Route::Line { service: Service::Outside(_) | Service::Told(_) | Service::NotServed, .. },
+                Origin::Trunk(_),
+            ) => Verdict::Refuse(Cause::ModeNotServed),
+            (Route::NoSuchNumber | Route::Feature(_) | Route::Line { .. }, Origin::Trunk(_) | Origin::Seat(_)) => {
+                Verdict::Refuse(Cause::NoSuchNumber)
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::acd::Ticket;
 use crate::call::{Call, Scene};
-use crate::dialplan::{AnswerWhen, Overflow, Plan, Queue, QueueService, feature};
+use crate::dialplan::{AnswerWhen, Overflow, OverflowTo, Plan, Queue, QueueService, feature};
 use crate::seat::WrapUpRule;
 use crate::types::{
     CallId, Calling, Cause, Fate, LegId, LineNumber, Mono, OfferId, Origin, PhoneNumber, PromptName, QueueId, RunId,
@@ -283,7 +283,12 @@ impl Way {
     /// Where the call may go by the rules of its queue: not back to where it was.
     pub(super) fn overflows(&self) -> impl Iterator<Item = Overflow> + '_ {
         let rules = self.planned().overflow.iter().copied();
-        rules.filter(|rule| rule.to != self.planned && !self.left.contains(&rule.to))
+        rules.filter(|rule| match rule.to {
+            OverflowTo::Queue(to) => to != self.planned && !self.left.contains(&to),
+            OverflowTo::Message => true,
+            // No call goes on outside yet.
+            OverflowTo::Destination(_) => false,
+        })
     }
 
     /// Name of a queue of the call's plan.

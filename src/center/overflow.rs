@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::live::{Live, Place};
 use super::timers::Timer;
 use super::{Center, Out};
-use crate::dialplan::{Overflow, OverflowWhen};
+use crate::dialplan::{Overflow, OverflowTo, OverflowWhen};
 use crate::types::{CallEvent, CallId, OverflowWhy, QueueId};
 
 impl Center {
@@ -62,16 +62,23 @@ impl Center {
             }
             OverflowWhen::NoSeats => self.acd.signed_in(way.queue) == 0,
         };
-        let served = |rule: &Overflow| self.queue_ids.contains_key(&way.name_of(rule.to));
+        let served = |rule: &Overflow| match rule.to {
+            OverflowTo::Queue(to) => self.queue_ids.contains_key(&way.name_of(to)),
+            OverflowTo::Destination(_) | OverflowTo::Message => true,
+        };
         way.overflows().find(|rule| holds(rule.when) && served(rule))
     }
 
     fn move_on(&mut self, id: CallId, rule: Overflow, out: &mut Out<'_>) {
         let Some(Live { way: Some(way), .. }) = self.calls.get_mut(&id) else { return };
-        let to = way.name_of(rule.to);
+        let planned = match rule.to {
+            OverflowTo::Queue(planned) => planned,
+            OverflowTo::Destination(_) | OverflowTo::Message => return self.overflow(id, rule.when.why(), out),
+        };
+        let to = way.name_of(planned);
         let Some(queue) = self.queue_ids.get(&to).copied() else { return };
         let from = way.planned().name.clone();
-        way.move_on(rule.to, queue);
+        way.move_on(planned, queue);
         self.acd.leave(id);
         for timer in [Timer::MaxWait(id), Timer::Overflow(id), Timer::Say(id)] {
             self.timers.clear(timer);

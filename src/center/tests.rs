@@ -241,7 +241,14 @@ fn plan() -> Plan {
 
 fn line(number: &str, queue: u16, answer: AnswerWhen) -> Line {
     let greeting = PromptName::new(&format!("greeting/{number}"));
-    let service = Service::Queue(QueueService { queue: QueueId(queue), greeting, answer, priority: 0 });
+    let service = Service::Queue(QueueService {
+        notices: Vec::new(),
+        queue: QueueId(queue),
+        greeting,
+        answer,
+        priority: 0,
+        desk: None,
+    });
     Line {
         number: LineNumber::parse(number).unwrap(),
         name: format!("line {number}"),

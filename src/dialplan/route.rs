@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Callee, FeatureCode, Line, Phase, Plan, Queue, Route, Service, Trunk, announce, feature};
-use crate::types::{Arrival, LineNumber, Origin, PhoneNumber, PromptName, QueueId, SeatId, TrunkId, Wall};
+use super::{Callee, Destination, FeatureCode, Line, Phase, Plan, Queue, Route, Service, Trunk, announce, feature};
+use crate::types::{
+    Arrival, DestinationId, LineNumber, Origin, PhoneNumber, PromptName, QueueId, SeatId, TrunkId, Wall,
+};
 
 impl Plan {
     /// Where a call goes at this moment. A seat reaches feature codes and lines, a trunk only lines.
@@ -13,8 +15,7 @@ impl Plan {
         }
         let Some(line) = self.line(&arrival.called) else { return Route::NoSuchNumber };
         match line.phase_at(wall).map(|phase| &phase.service) {
-            Some(Service::Queue(service)) => Route::Queue { line, service },
-            Some(Service::NotServed) => Route::NotServed { line },
+            Some(service) => Route::Line { line, service },
             None => Route::NoSuchNumber,
         }
     }
@@ -68,6 +69,11 @@ impl Plan {
         self.queues.get(usize::from(id.0))
     }
 
+    /// A place outside by its id.
+    pub fn destination(&self, id: DestinationId) -> Option<&Destination> {
+        self.destinations.get(usize::from(id.0))
+    }
+
     /// A trunk by its id.
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
         self.trunks.iter().find(|trunk| trunk.id == id)
@@ -108,7 +114,10 @@ impl Plan {
             match &phase.service {
                 Service::Queue(service) => {
                     names.insert(service.greeting.clone());
+                    names.extend(service.notices.iter().cloned());
                 }
+                Service::Outside(service) => names.extend(service.notices.iter().cloned()),
+                Service::Told(service) => names.extend(service.notice.clone()),
                 Service::NotServed => {}
             }
         }

@@ -52,6 +52,10 @@ id!(
     QueueId(u16), "q"
 );
 id!(
+    /// One place outside that calls go on to, by its index in the plan.
+    DestinationId(u16), "d"
+);
+id!(
     /// One trunk, by its index in the plan.
     TrunkId(u16), "t"
 );

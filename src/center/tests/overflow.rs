@@ -1,7 +1,7 @@
 //! More than one seat, more than one queue: ringing all, widening, moving on.
 
 use super::*;
-use crate::dialplan::{Overflow, OverflowWhen, Widen};
+use crate::dialplan::{Overflow, OverflowTo, OverflowWhen, Widen};
 use crate::types::{Choice, OverflowWhy};
 
 const EXPERT: QueueId = QueueId(1);
@@ -27,7 +27,8 @@ fn rung() -> (Stage, LegId, [LegId; 2]) {
 
 fn overflows(rules: &[(OverflowWhen, QueueId)]) -> Stage {
     let mut plan = plan();
-    plan.queues[0].overflow = rules.iter().map(|(when, to)| Overflow { when: *when, to: *to }).collect();
+    plan.queues[0].overflow =
+        rules.iter().map(|(when, to)| Overflow { when: *when, to: OverflowTo::Queue(*to) }).collect();
     Stage::with(Config::default(), plan)
 }
 
@@ -162,8 +163,8 @@ fn a_call_goes_elsewhere_at_once_where_too_many_wait_or_nobody_works() {
 #[test]
 fn two_queues_that_overflow_into_each_other_end_in_a_message() {
     let mut plan = plan();
-    plan.queues[0].overflow = vec![Overflow { when: OverflowWhen::NoSeats, to: EXPERT }];
-    plan.queues[1].overflow = vec![Overflow { when: OverflowWhen::NoSeats, to: QueueId(0) }];
+    plan.queues[0].overflow = vec![Overflow { when: OverflowWhen::NoSeats, to: OverflowTo::Queue(EXPERT) }];
+    plan.queues[1].overflow = vec![Overflow { when: OverflowWhen::NoSeats, to: OverflowTo::Queue(QueueId(0)) }];
     plan.queues[1].max_wait_ms = Some(60_000);
     let mut stage = Stage::with(Config::default(), plan);
     let caller = stage.queued("12345");
@@ -210,4 +211,15 @@ fn a_caller_is_given_the_seat_that_knows_them() {
     stage.presence(8001, PresenceCommand::Break);
     stage.presence(8001, PresenceCommand::Ready);
     assert_eq!(call(&mut stage), 8001, "8002 has been idle for longer");
+}
+
+#[test]
+fn a_rule_may_end_the_waiting_in_a_message() {
+    let mut plan = plan();
+    plan.queues[0].overflow = vec![Overflow { when: OverflowWhen::NoSeats, to: OverflowTo::Message }];
+    let mut stage = Stage::with(Config::default(), plan);
+    let caller = stage.queued("12345");
+    assert_eq!(moved(&stage), [("general".into(), None, OverflowWhy::NoSeats)]);
+    stage.ended(caller, Cause::HungUp);
+    assert_eq!(stage.fate(caller), Some(Fate::Overflowed));
 }

@@ -157,7 +157,14 @@ impl<'r, 'a> Building<'r, 'a> {
         };
         queue.lines += 1;
         let priority = u8::try_from(priority).unwrap_or(u8::MAX);
-        Some(Service::Queue(QueueService { queue: queue.id, greeting, answer, priority }))
+        Some(Service::Queue(QueueService {
+            notices: Vec::new(),
+            queue: queue.id,
+            greeting,
+            answer,
+            priority,
+            desk: None,
+        }))
     }
 
     fn read_answer(&self, table: &Table<'r, 'a>) -> AnswerWhen {

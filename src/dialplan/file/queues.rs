@@ -2,7 +2,7 @@
 
 use super::{Building, NamedQueue};
 use crate::dialplan::table::{At, Table, one_of};
-use crate::dialplan::{Announce, Overflow, OverflowWhen, Queue, Widen, WishOffer, announce};
+use crate::dialplan::{Announce, Overflow, OverflowTo, OverflowWhen, Queue, Widen, WishOffer, announce};
 use crate::types::{Choice, Digit, Level, QueueId, WishKind};
 
 /// How long a seat is rung (GB/T 33358 asks for an answer within 15 s).
@@ -121,7 +121,7 @@ impl<'r, 'a> Building<'r, 'a> {
             let expected = rule.number("expected_s", 1..=HOUR_S).map(|at| OverflowWhen::Expected(at.value * 1_000));
             let no_seats = rule.flag("no_seats").filter(|wanted| *wanted).map(|_| OverflowWhen::NoSeats);
             let to = rule.need_text("to", "the queue that takes the call: to = \"general\"");
-            let to = to.and_then(|at| self.queue_named(&at));
+            let to = to.and_then(|at| self.queue_named(&at)).map(OverflowTo::Queue);
             let mut whens = [waited, waiting, expected, no_seats].into_iter().flatten();
             match (whens.next(), whens.next(), to) {
                 (Some(when), None, Some(to)) => rules.push(Overflow { when, to }),

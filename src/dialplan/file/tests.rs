@@ -342,7 +342,7 @@ fn numbers_are_compared_whole() {
         assert_eq!(plan.route(&call(trunk, wrong), TODAY), Route::NoSuchNumber, "{wrong}");
     }
     for (dialled, line) in [("12345", "12345"), ("12333", "12333"), ("081612333", "12333")] {
-        let Route::Queue { line: found, .. } = plan.route(&call(trunk, dialled), TODAY) else {
+        let Route::Line { line: found, service: Service::Queue(_) } = plan.route(&call(trunk, dialled), TODAY) else {
             panic!("{dialled} is served")
         };
         assert_eq!(found.number, number(line));
@@ -357,9 +357,9 @@ fn the_last_phase_that_has_begun_counts() {
     // 2021-10-15 and 2027-01-01, 00:00 in Shanghai.
     let (begin, end) = (1_634_227_200_000, 1_798_732_800_000);
     assert_eq!(plan.route(&arrival, Wall(begin - 1)), Route::NoSuchNumber);
-    assert!(matches!(plan.route(&arrival, Wall(begin)), Route::Queue { .. }));
-    assert!(matches!(plan.route(&arrival, Wall(end - 1)), Route::Queue { .. }));
-    assert!(matches!(plan.route(&arrival, Wall(end)), Route::NotServed { .. }));
+    assert!(matches!(plan.route(&arrival, Wall(begin)), Route::Line { service: Service::Queue(_), .. }));
+    assert!(matches!(plan.route(&arrival, Wall(end - 1)), Route::Line { service: Service::Queue(_), .. }));
+    assert!(matches!(plan.route(&arrival, Wall(end)), Route::Line { service: Service::NotServed, .. }));
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn seats_reach_feature_codes_and_lines() {
         assert_eq!(plan.route(&call(seat, code.code()), TODAY), Route::Feature(code));
     }
     assert_eq!(plan.route(&call(seat, "*44"), TODAY), Route::NoSuchNumber);
-    assert!(matches!(plan.route(&call(seat, "12345"), TODAY), Route::Queue { .. }));
+    assert!(matches!(plan.route(&call(seat, "12345"), TODAY), Route::Line { service: Service::Queue(_), .. }));
 }
 
 mod mianyang {
@@ -418,7 +418,7 @@ mod mianyang {
         assert_eq!(plan.lines[&number("12315")].unit, "市市场监管局");
         let origin = Origin::Trunk(plan.trunk_named("line-12315").expect("the trunk of the demonstration"));
         for line in wanted.split(' ').chain(["12345"]) {
-            let Route::Queue { service, .. } = plan.route(&call(origin, line), TODAY) else {
+            let Route::Line { service: Service::Queue(service), .. } = plan.route(&call(origin, line), TODAY) else {
                 panic!("{line} is served")
             };
             assert_eq!(service.greeting, PromptName::new(&format!("greeting/{line}")), "its own greeting");
@@ -427,7 +427,10 @@ mod mianyang {
             assert_eq!(*queue, if expert { format!("expert-{line}") } else { "general".to_owned() });
         }
         for line in ["12336", "12331", "2250857", "08162250857", "12349", "12366"] {
-            assert!(matches!(plan.route(&call(origin, line), TODAY), Route::NotServed { .. }), "{line}");
+            assert!(
+                matches!(plan.route(&call(origin, line), TODAY), Route::Line { service: Service::NotServed, .. }),
+                "{line}"
+            );
         }
         assert_eq!(plan.emergency.keys().map(LineNumber::as_str).collect::<Vec<_>>(), ["110", "119", "120", "122"]);
     }
@@ -451,7 +454,7 @@ mod any_input {
             let plan = check(GOOD).0.expect("a plan");
             let origin = if seat { Origin::Seat(SeatId(8001)) } else { Origin::Trunk(TrunkId(9)) };
             match plan.route(&call(origin, &called), Wall(wall)) {
-                Route::Queue { line, .. } | Route::NotServed { line } => {
+                Route::Line { line, .. } => {
                     let whole = called == line.number.as_str() || called == format!("0816{}", line.number);
                     prop_assert!(whole, "{} is not {:?}", called, line.number);
                 }

@@ -2,8 +2,8 @@
 //! queues choose, widen and overflow.
 
 use yihao::dialplan::{
-    Announce, AnswerWhen, CalledFrom, CallerPolicy, Desk, Hours, Line, Mark, Overflow, OverflowWhen, Phase, Plan,
-    Queue, QueueService, Seat, Service, Trunk, Widen, WishOffer,
+    Announce, AnswerWhen, CalledFrom, CallerPolicy, Desk, Hours, Line, Mark, Overflow, OverflowTo, OverflowWhen, Phase,
+    Plan, Queue, QueueService, Seat, Service, Trunk, Widen, WishOffer,
 };
 use yihao::types::{
     Agent, AgentId, Choice, Digit, Level, LineNumber, PromptName, QueueId, SeatId, TlsMedia, TrunkId, Wall, WishKind,
@@ -39,10 +39,12 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
             from: Wall(0),
             mode: "双号并行".into(),
             service: Service::Queue(QueueService {
+                notices: Vec::new(),
                 queue: at(queue),
                 greeting: PromptName::new(&format!("greeting/{text}")),
                 answer,
                 priority: u8::from(text == "12315"),
+                desk: None,
             }),
         }],
     };
@@ -144,14 +146,14 @@ fn rules(n: u64, queue: &mut Queue, at: &impl Fn(&str) -> QueueId) {
                 Widen { queues: vec![at("expert")], ..step(40_000) },
             ];
             queue.overflow = vec![
-                Overflow { when: OverflowWhen::NoSeats, to: at("expert") },
-                Overflow { when: OverflowWhen::Waited(70_000), to: at("night") },
+                Overflow { when: OverflowWhen::NoSeats, to: OverflowTo::Queue(at("expert")) },
+                Overflow { when: OverflowWhen::Waited(70_000), to: OverflowTo::Queue(at("night")) },
             ];
         }
         "expert" if n % 3 == 1 => {
             queue.overflow = vec![
-                Overflow { when: OverflowWhen::Waiting(3), to: at("general") },
-                Overflow { when: OverflowWhen::NoSeats, to: at("night") },
+                Overflow { when: OverflowWhen::Waiting(3), to: OverflowTo::Queue(at("general")) },
+                Overflow { when: OverflowWhen::NoSeats, to: OverflowTo::Queue(at("night")) },
             ];
         }
         _ => {}

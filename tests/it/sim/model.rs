@@ -72,7 +72,7 @@ impl Model {
                 let queue = plan.queue(service.queue).expect("a queue of the plan").name.clone();
                 Some((line.number.as_str().to_owned(), (service.priority, queue)))
             }
-            Service::NotServed => None,
+            Service::Outside(_) | Service::Told(_) | Service::NotServed => None,
         };
         let not_served = plan
             .lines

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use yihao::dialplan::{Announce, OverflowWhen, Plan, WishOffer};
+use yihao::dialplan::{Announce, OverflowTo, OverflowWhen, Plan, WishOffer};
 use yihao::types::{CallId, Choice, Decision, Level, Mono, OverflowWhy, SeatId, WishKind};
 
 use super::Model;
@@ -78,7 +78,14 @@ pub(crate) fn queues(plan: &Plan) -> BTreeMap<String, Queue> {
                 queues: step.queues.iter().map(name).collect(),
             })
             .collect(),
-        overflow: queue.overflow.iter().map(|rule| (rule.when, name(&rule.to))).collect(),
+        overflow: queue
+            .overflow
+            .iter()
+            .filter_map(|rule| match rule.to {
+                OverflowTo::Queue(to) => Some((rule.when, name(&to))),
+                OverflowTo::Destination(_) | OverflowTo::Message => None,
+            })
+            .collect(),
         max_wait: queue.max_wait_ms.map(ms),
         max_waiting: queue.max_waiting as usize,
         wrap_up: WrapUp {
