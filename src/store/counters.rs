@@ -124,7 +124,7 @@ impl Deltas {
                 [(*day).into(), (*hour).into(), scope.as_str().into(), (*name).into(), (*what).into(), (*n).into()]
             })
             .collect();
-        tx.insert(HEAD, TAIL, 6, &values).await
+        tx.insert(HEAD, TAIL, 6, &values).await.map(|_| ())
     }
 }
 

@@ -283,18 +283,20 @@ impl Tx {
         .await
     }
 
-    /// Inserts many rows of `width` values each: `head VALUES (...), (...) tail`, a few statements for all.
+    /// Inserts many rows of `width` values each: `head VALUES (...), (...) tail`, a few statements for all. Says how many
+    /// rows they touched.
     pub(crate) async fn insert(
         &mut self,
         head: &'static str,
         tail: &'static str,
         width: usize,
         values: &[Value<'_>],
-    ) -> Result<(), sqlx::Error> {
-        for (sql, some) in inserts(head, tail, width, values) {
-            self.execute(AssertSqlSafe(sql), some).await?;
+    ) -> Result<u64, sqlx::Error> {
+        let mut touched = 0;
+        for (sql, some) in self.inserts(head, tail, width, values) {
+            touched += self.execute(AssertSqlSafe(sql), some).await?;
         }
-        Ok(())
+        Ok(touched)
     }
 
     /// As [`Tx::insert`] with a RETURNING in its tail: what that gives for the rows that were inserted.
@@ -306,10 +308,36 @@ impl Tx {
         values: &[Value<'_>],
     ) -> Result<Vec<T>, sqlx::Error> {
         let mut rows = Vec::new();
-        for (sql, some) in inserts(head, tail, width, values) {
+        for (sql, some) in self.inserts(head, tail, width, values) {
             rows.extend(self.rows(AssertSqlSafe(sql), some).await?);
         }
         Ok(rows)
+    }
+
+    /// Statements that insert all rows, with the values of each.
+    fn inserts<'v, 'a>(
+        &self,
+        head: &str,
+        tail: &str,
+        width: usize,
+        values: &'v [Value<'a>],
+    ) -> Vec<(String, &'v [Value<'a>])> {
+        assert!(width > 0 && values.len().is_multiple_of(width), "each row has {width} values");
+        let mut rest = values;
+        let mut statements = Vec::new();
+        for rows in SHAPES {
+            while rest.len() >= rows * width {
+                let (some, others) = rest.split_at(rows * width);
+                let marks = match self.connection {
+                    // SQLite looks a name up in a list of all names, for each value: many rows would take the square of their number.
+                    Connection::Sqlite(_) => marks(rows, width, |_| "?".to_owned()),
+                    Connection::Pg(_) => marks(rows, width, |n| format!("${n}")),
+                };
+                statements.push((format!("{head} VALUES {marks} {tail}"), some));
+                rest = others;
+            }
+        }
+        statements
     }
 
     /// Makes all of it last.
@@ -320,7 +348,7 @@ impl Tx {
     }
 
     /// A statement without values, not prepared.
-    async fn say(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn say(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         in_time(async {
             match &mut self.connection {
                 Connection::Sqlite(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(|_| ()),
@@ -342,33 +370,13 @@ impl Drop for Tx {
     }
 }
 
-/// Statements that insert all rows, with the values of each.
-fn inserts<'v, 'a>(
-    head: &'static str,
-    tail: &'static str,
-    width: usize,
-    values: &'v [Value<'a>],
-) -> Vec<(String, &'v [Value<'a>])> {
-    assert!(width > 0 && values.len().is_multiple_of(width), "each row has {width} values");
-    let mut rest = values;
-    let mut statements = Vec::new();
-    for rows in SHAPES {
-        while rest.len() >= rows * width {
-            let (some, others) = rest.split_at(rows * width);
-            statements.push((insert(head, tail, width, rows), some));
-            rest = others;
-        }
-    }
-    statements
-}
-
-fn insert(head: &str, tail: &str, width: usize, rows: usize) -> String {
+/// `(?, ?), (?, ?)`: places of values by rows; `mark` names the nth, from 1.
+fn marks(rows: usize, width: usize, mark: impl Fn(usize) -> String) -> String {
     let row = |at: usize| {
-        let marks: Vec<String> = (1..=width).map(|n| format!("${}", at * width + n)).collect();
+        let marks: Vec<String> = (1..=width).map(|n| mark(at * width + n)).collect();
         format!("({})", marks.join(", "))
     };
-    let rows: Vec<String> = (0..rows).map(row).collect();
-    format!("{head} VALUES {} {tail}", rows.join(", "))
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// PostgreSQL refuses a text with a NUL; a peer that puts one into a name must not stop the records of all.

@@ -8,11 +8,11 @@ use crate::journal::{Chunks, End, FRAME_BYTES, MAX_PAYLOAD_BYTES};
 use crate::store::ledger::{Begun, Entry, decode_entry, numbers, read_head, read_window, segment_path};
 
 /// Most rows of one transaction.
-const BATCH_ROWS: usize = 500;
+const BATCH_ROWS: usize = 2_000;
 /// Segments that the ledger keeps ahead, empty.
 const SPARES: usize = 2;
 /// Bytes read at a time; a longer row is read in a second attempt.
-const WINDOW_BYTES: usize = 64 * 1024;
+const WINDOW_BYTES: usize = 512 * 1024;
 
 /// A place in the ledger: everything before it has been copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

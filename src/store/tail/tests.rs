@@ -130,6 +130,29 @@ on_both! {
 }
 
 on_both! {
+    async fn a_ledger_that_is_copied_again_with_new_rows_behind_gives_only_those(bed: Bed) {
+        let world = World { bed };
+        let mut ledger = world.ledger(100);
+        let store = world.store().await;
+        for (from, to) in [(0, 30), (30, 40)] {
+            for call in from..to {
+                ledger.append(&whole_call(call));
+                while !ledger.is_safe() {
+                    std::thread::yield_now();
+                    ledger.retry();
+                }
+            }
+            store.db.execute("DELETE FROM ledger_position", &[]).await.unwrap();
+            world.tailer(&store).catch_up().await.unwrap();
+        }
+        assert_eq!(stored(&store).await, world.expected());
+        let sql = "SELECT CAST(SUM(n) AS BIGINT) FROM counters WHERE scope = 'all' AND what = 'offered'";
+        let offered: (Option<i64>,) = store.db.row(sql, &[]).await.unwrap().unwrap();
+        assert_eq!(offered, (Some(40),), "nothing counts twice");
+    }
+}
+
+on_both! {
     async fn rows_and_position_are_saved_together_or_not_at_all(bed: Bed) {
         let world = World { bed };
         let mut ledger = world.ledger(100);
