@@ -4,6 +4,7 @@
 mod say;
 
 pub mod audit;
+pub mod calendar;
 pub mod call;
 pub mod calls;
 pub mod check;
@@ -43,6 +44,7 @@ enum Command {
     Seats(seats::Args),
     Queues(queues::Args),
     Audit(audit::Args),
+    Calendar(calendar::Args),
 }
 
 /// Parses the arguments of the process and runs the command.
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Seats(args) => Ok(seats::run(&args)),
         Command::Queues(args) => Ok(queues::run(&args)),
         Command::Audit(args) => Ok(audit::run(&args)),
+        Command::Calendar(args) => calendar::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -3,6 +3,7 @@
 //! Everything has a default, so that a node starts without any file: on loopback, in `./var`, with the plan of Mianyang.
 //! Mistakes are reported as in the plan, all of them at their places.
 
+mod calendar;
 mod networks;
 mod outside;
 mod overrides;
@@ -17,9 +18,10 @@ use crate::sip::auth::Algorithm;
 use crate::store;
 use crate::types::TlsMedia;
 
+pub use calendar::read_calendar;
 pub use outside::prompt_is_there;
 pub use overrides::{Listen, Overrides};
-pub use plan::{load_plan, read_plan};
+pub use plan::{check_plan, load_plan, plan_text, read_plan};
 pub use read::{load, load_as_far_as_good};
 
 /// All settings of a node, checked.
@@ -86,6 +88,8 @@ pub struct Folders {
     pub recordings: PathBuf,
     /// Prompts, with `8k` and `16k` below. Default `prompts` beside the plan.
     pub prompts: PathBuf,
+    /// Years and days of the working calendar. Default `calendar` beside the plan.
+    pub calendar: PathBuf,
 }
 
 /// The ledger of calls.
@@ -343,7 +347,12 @@ impl Default for Config {
                 behind_proxy: false,
                 requests_per_s: 100,
             },
-            folders: Folders { recordings: var.join("recordings"), var, prompts: prompts_beside(&plan) },
+            folders: Folders {
+                recordings: var.join("recordings"),
+                var,
+                prompts: beside(&plan, PROMPTS),
+                calendar: beside(&plan, CALENDAR),
+            },
             plan,
             recording: Recording { on: true, disk_full: DiskFull::Continue, min_free_mb: 500 },
             media: Media { workers: None, pin: false, silence_s: 30, silence_on_hold_s: 300 },
@@ -368,8 +377,12 @@ impl Default for Config {
     }
 }
 
-fn prompts_beside(plan: &Path) -> PathBuf {
-    plan.parent().unwrap_or(Path::new("")).join("prompts")
+/// Folders beside the plan, unless others are named.
+const PROMPTS: &str = "prompts";
+const CALENDAR: &str = "calendar";
+
+fn beside(plan: &Path, folder: &str) -> PathBuf {
+    plan.parent().unwrap_or(Path::new("")).join(folder)
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 //! Holds no live state and reads no clock. Numbers are compared whole and per line, never by prefix or substring.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::types::{
     Agent, AgentId, Choice, Digit, Level, LineNumber, OverflowWhy, PromptName, QueueId, SeatId, TlsMedia, TrunkId,
-    Wall, WishKind, Word,
+    Wall, WishKind, Word, WorkCalendar,
 };
 
 pub mod announce;
+pub mod calendar;
 pub mod feature;
 pub mod file;
 mod hours;
@@ -18,12 +20,14 @@ pub mod report;
 mod route;
 mod service;
 pub(crate) mod table;
+mod text;
 
-pub use hours::{Hours, HoursError, Span, Weekday};
+pub use hours::{Clocks, Days, Hours, HoursError, Span, Weekday};
 pub use mode::Mode;
 pub use service::{
     AnswerWhen, Destination, OutsideService, OverflowTo, QueueService, RouteOut, Service, ToldEnd, ToldService,
 };
+pub use text::PlanText;
 
 /// A checked plan. Ids of queues are indexes into their table.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +36,10 @@ pub struct Plan {
     pub deployment: String,
     /// Name of its time zone, in which dates and hours were resolved: `Asia/Shanghai`.
     pub zone: String,
+    /// The clocks of that zone, by which hours are told.
+    pub clocks: Clocks,
+    /// Working days, for the hours; read beside the plan.
+    pub calendar: Arc<WorkCalendar>,
     /// Lines by number.
     pub lines: BTreeMap<LineNumber, Line>,
     /// Other ways in which a carrier writes a line's number ("08162250857"), each whole, to the number itself.
@@ -134,8 +142,10 @@ pub struct Line {
     pub name: String,
     /// Responsible unit as the merge document names it; empty where the source lost it.
     pub unit: String,
-    /// When the line is served. Only [`Hours::Always`] is served now; others are parsed, checked and warned of.
+    /// When the line is served.
     pub hours: Hours,
+    /// What happens to calls at other times; `None` where there are none.
+    pub closed: Option<Service>,
     /// In order of their start; the last that has started counts.
     pub phases: Vec<Phase>,
 }

@@ -177,6 +177,7 @@ fn plan() -> Plan {
         name: "政务服务便民热线".into(),
         unit: String::new(),
         hours: Hours::Always,
+        closed: None,
         phases: vec![Phase { from: Wall(0), mode: "12345".into(), service: Service::Queue(service) }],
     };
     Plan {

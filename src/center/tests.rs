@@ -254,6 +254,7 @@ fn line(number: &str, queue: u16, answer: AnswerWhen) -> Line {
         name: format!("line {number}"),
         unit: String::new(),
         hours: Hours::Always,
+        closed: None,
         phases: vec![Phase { from: Wall(0), mode: "双号并行".into(), service }],
     }
 }

@@ -78,7 +78,7 @@ fn check(args: &Args) -> Outcome {
     let (plan, plan_report) = match report.is_ok() {
         true => config::load_plan(&config),
         // Its networks are not known; its other mistakes are wanted in the same run.
-        false => config::read_plan(&config.plan, &config.folders.prompts, None),
+        false => config::read_plan(&config),
     };
     report.merge(plan_report);
     if let Some(plan) = &plan

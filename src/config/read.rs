@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, DiskFull, Hep, Http, Listen, Network, Overrides, Tls, TlsIdentity, outside, prompts_beside};
+use super::{
+    CALENDAR, Config, DiskFull, Hep, Http, Listen, Network, Overrides, PROMPTS, Tls, TlsIdentity, beside, outside,
+};
 use crate::dialplan::report::{Report, Source};
 use crate::dialplan::table::{At, Reader, Table};
 use crate::sip::auth::Algorithm;
@@ -49,8 +51,11 @@ pub(super) fn read_text(name: &str, text: &str, folder: &Path, config: &mut Conf
 fn put_over(config: &mut Config, overrides: &Overrides) -> Report {
     let mut report = Report::default();
     if let Some(plan) = &overrides.plan {
-        if config.folders.prompts == prompts_beside(&config.plan) {
-            config.folders.prompts = prompts_beside(plan);
+        if config.folders.prompts == beside(&config.plan, PROMPTS) {
+            config.folders.prompts = beside(plan, PROMPTS);
+        }
+        if config.folders.calendar == beside(&config.plan, CALENDAR) {
+            config.folders.calendar = beside(plan, CALENDAR);
         }
         config.plan.clone_from(plan);
     }
@@ -120,7 +125,8 @@ impl<'r, 'a> Reading<'r, 'a> {
         }
         self.read_digest(&root, config);
         if let Some(plan) = self.path(&root, "plan") {
-            config.folders.prompts = prompts_beside(&plan);
+            config.folders.prompts = beside(&plan, PROMPTS);
+            config.folders.calendar = beside(&plan, CALENDAR);
             config.plan = plan;
         }
         self.read_folders(&root, config);
@@ -172,6 +178,14 @@ impl<'r, 'a> Reading<'r, 'a> {
         }
         if let Some(prompts) = self.path(&table, "prompts") {
             config.folders.prompts = prompts;
+        }
+        if let Some(calendar) = table.text("calendar") {
+            config.folders.calendar = self.folder.join(&calendar.value);
+            if !config.folders.calendar.is_dir() {
+                let message = format!("there is no folder {}", config.folders.calendar.display());
+                let hint = Some("put the years into it, as in dialplans/calendar".to_owned());
+                self.reader.error(calendar.span, &calendar.key, message, hint);
+            }
         }
         table.finish();
     }

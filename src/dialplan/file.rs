@@ -5,6 +5,7 @@
 
 mod agents;
 mod emergency;
+mod hours;
 mod lines;
 mod marks;
 mod outgoing;
@@ -21,7 +22,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::report::{Report, Source};
 use super::table::{At, Reader, Table, one_of};
-use super::{FeatureCode, Plan, feature};
+use super::{Clocks, FeatureCode, Plan, feature};
 use crate::types::{LineNumber, PromptName, QueueId};
 
 pub use emergency::ALWAYS as EMERGENCY_ALWAYS;
@@ -126,6 +127,7 @@ impl<'r, 'a> Building<'r, 'a> {
         };
         // After a mistake the dates are still read, so that their own mistakes are found.
         (self.plan.zone, self.zone) = zone.unwrap_or((ZONE.to_owned(), TimeZone::UTC));
+        self.plan.clocks = Clocks::of(self.zone.clone());
     }
 
     fn read_skills(&mut self, root: &Table<'r, 'a>) {

@@ -1,6 +1,10 @@
-//! When a line is served, as data. Knows no calendar and no clock; holidays come with the working-day calendar.
+//! When a line is served. Reads no clock: the moment and the working calendar come in.
 
+use jiff::civil::DateTime;
+use jiff::tz::{self, TimeZone};
 use serde::{Deserialize, Serialize};
+
+use crate::types::{Dated, Wall, WorkCalendar};
 
 /// Hours of service of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,19 +12,53 @@ pub enum Hours {
     /// All day, every day: what the merge plans promise ("7×24小时").
     #[default]
     Always,
-    /// Only in these spans of the week, local time of the plan's zone.
-    Weekly(Vec<Span>),
+    /// Only in these spans, on the clocks of the plan's zone.
+    In(Vec<Span>),
 }
 
-/// A span of hours on some days of the week.
+/// A span of hours on some days.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// On which days, in order, at least one.
-    pub days: Vec<Weekday>,
+    /// On which days.
+    pub days: Days,
     /// First minute of the day, 0 to 1,439.
     pub from_min: u16,
     /// First minute after the span, 1 to 1,440, later than `from_min`.
     pub to_min: u16,
+}
+
+/// The days of a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Days {
+    /// These days of the week, holiday or not; in order, at least one.
+    Week(Vec<Weekday>),
+    /// Days that are worked: "workdays". A Sunday that makes up for a holiday is one, a holiday on a Monday is none.
+    Work,
+    /// All others: "restdays".
+    Rest,
+}
+
+/// The clocks of a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clocks(TimeZone);
+
+impl Clocks {
+    /// Those of a zone that was looked up.
+    pub fn of(zone: TimeZone) -> Self {
+        Self(zone)
+    }
+
+    /// Date and time at a moment.
+    pub fn at(&self, moment: Wall) -> DateTime {
+        self.0.to_datetime(jiff::Timestamp::from_millisecond(moment.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+    }
+}
+
+/// China's, UTC+8.
+impl Default for Clocks {
+    fn default() -> Self {
+        Self(TimeZone::fixed(tz::offset(8)))
+    }
 }
 
 /// A day of the week; ISO 8601 order.
@@ -56,10 +94,10 @@ const NAMES: [(&str, Weekday); 7] = [
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HoursError {
     /// Not of the form "mon-fri 09:00-17:30".
-    #[error("hours are \"7x24\" or spans such as \"mon-fri 09:00-17:30\", not {0:?}")]
+    #[error("hours are \"7x24\" or spans such as \"workdays 09:00-17:30\", not {0:?}")]
     Form(String),
     /// An unknown day.
-    #[error("{0:?} is no day: use mon, tue, wed, thu, fri, sat, sun")]
+    #[error("{0:?} is no day: use workdays, restdays, or mon, tue, wed, thu, fri, sat, sun")]
     Day(String),
     /// No time of day.
     #[error("{0:?} is no time of day: use HH:MM from 00:00 to 24:00")]
@@ -70,7 +108,7 @@ pub enum HoursError {
 }
 
 impl Hours {
-    /// Reads "7x24", or spans with commas between them: "mon-fri 09:00-17:30, sat 09:00-12:00".
+    /// Reads "7x24", or spans with commas between them: "workdays 09:00-17:30, sat 09:00-12:00".
     ///
     /// # Errors
     /// [`HoursError`] names the first part that cannot be read.
@@ -78,7 +116,39 @@ impl Hours {
         if matches!(text.trim(), "7x24" | "7×24") {
             return Ok(Self::Always);
         }
-        text.split(',').map(|part| span(part.trim())).collect::<Result<_, _>>().map(Self::Weekly)
+        text.split(',').map(|part| span(part.trim())).collect::<Result<_, _>>().map(Self::In)
+    }
+
+    /// Whether the line is served at a moment; provisional where a year that decides it is not known.
+    pub fn are_open(&self, at: DateTime, calendar: &WorkCalendar) -> Dated<bool> {
+        let Self::In(spans) = self else { return Dated { value: true, provisional: false } };
+        let minute = u16::try_from(i32::from(at.hour()) * 60 + i32::from(at.minute())).unwrap_or(0);
+        let today = calendar.day(at.date()).works;
+        let mut open = Dated { value: false, provisional: false };
+        for span in spans.iter().filter(|span| (span.from_min..span.to_min).contains(&minute)) {
+            let (holds, provisional) = match &span.days {
+                Days::Week(days) => (days.contains(&Weekday::of(at)), false),
+                Days::Work => (today.value, today.provisional),
+                Days::Rest => (!today.value, today.provisional),
+            };
+            open.value |= holds;
+            open.provisional |= provisional;
+        }
+        open
+    }
+
+    /// Whether working days decide anything.
+    pub fn need_calendar(&self) -> bool {
+        match self {
+            Self::Always => false,
+            Self::In(spans) => spans.iter().any(|span| !matches!(span.days, Days::Week(_))),
+        }
+    }
+}
+
+impl Weekday {
+    fn of(at: DateTime) -> Self {
+        NAMES[usize::try_from(at.weekday().to_monday_zero_offset()).unwrap_or(0) % 7].1
     }
 }
 
@@ -90,7 +160,12 @@ fn span(text: &str) -> Result<Span, HoursError> {
     if to_min <= from_min {
         return Err(HoursError::Backwards);
     }
-    Ok(Span { days: day_range(days)?, from_min, to_min })
+    let days = match days.to_ascii_lowercase().as_str() {
+        "workdays" => Days::Work,
+        "restdays" => Days::Rest,
+        week => Days::Week(day_range(week)?),
+    };
+    Ok(Span { days, from_min, to_min })
 }
 
 fn day_range(text: &str) -> Result<Vec<Weekday>, HoursError> {
@@ -134,14 +209,57 @@ mod tests {
     #[test]
     fn spans_are_read_with_days_in_order() {
         let hours = Hours::parse("sat-mon 09:00-12:30, wed 00:00-24:00").expect("good hours");
-        let days = |days: &[Weekday]| days.to_vec();
+        let days = |days: &[Weekday]| Days::Week(days.to_vec());
         assert_eq!(
             hours,
-            Hours::Weekly(vec![
+            Hours::In(vec![
                 Span { days: days(&[Weekday::Mon, Weekday::Sat, Weekday::Sun]), from_min: 540, to_min: 750 },
                 Span { days: days(&[Weekday::Wed]), from_min: 0, to_min: 1_440 },
             ])
         );
+    }
+
+    fn calendar() -> WorkCalendar {
+        let mut calendar = WorkCalendar::default();
+        let day = |text: &str, works| {
+            (text.parse().expect("a day"), crate::types::NamedDay { works, name: "国庆节".to_owned() })
+        };
+        calendar.add_year(2026, [day("2026-10-01", false), day("2026-10-10", true)]);
+        calendar
+    }
+
+    fn open(hours: &str, at: &str) -> Dated<bool> {
+        let hours = Hours::parse(hours).expect("good hours");
+        hours.are_open(at.parse().expect("a moment"), &calendar())
+    }
+
+    #[test]
+    fn working_hours_know_holidays_and_the_days_that_make_up_for_them() {
+        let yes = Dated { value: true, provisional: false };
+        let no = Dated { value: false, provisional: false };
+        let hours = "workdays 09:00-17:30";
+        for (at, expected) in [
+            ("2026-10-09T08:59:59", no),
+            ("2026-10-09T09:00", yes),
+            ("2026-10-09T17:29:59", yes),
+            ("2026-10-09T17:30", no),
+            ("2026-10-01T10:00", no),
+            ("2026-10-10T10:00", yes),
+            ("2026-10-11T10:00", no),
+        ] {
+            assert_eq!(open(hours, at), expected, "{at}");
+        }
+        assert_eq!(open("mon-fri 09:00-17:30", "2026-10-01T10:00"), yes, "a day of the week is one on a holiday too");
+        assert_eq!(open("workdays 09:00-17:30, restdays 10:00-16:00", "2026-10-01T10:00"), yes);
+        assert_eq!(open("7x24", "2026-10-01T03:00"), yes);
+    }
+
+    #[test]
+    fn hours_in_a_year_that_nobody_knows_are_provisional_where_the_day_decides() {
+        let at = |at| open("workdays 09:00-17:30", at);
+        assert_eq!(at("2027-10-01T10:00"), Dated { value: true, provisional: true });
+        assert_eq!(at("2027-10-01T20:00"), Dated { value: false, provisional: false }, "closed on whatever day");
+        assert_eq!(open("fri 09:00-17:30", "2027-10-01T10:00"), Dated { value: true, provisional: false });
     }
 
     #[test]

@@ -15,9 +15,19 @@ impl Plan {
         }
         let Some(line) = self.line(&arrival.called) else { return Route::NoSuchNumber };
         match line.phase_at(wall).map(|phase| &phase.service) {
-            Some(service) => Route::Line { line, service },
+            Some(service) => Route::Line { line, service: self.outside_hours(line, service, wall).unwrap_or(service) },
             None => Route::NoSuchNumber,
         }
+    }
+
+    /// What a line does instead of its service while it is closed. A number that nobody serves has no hours.
+    fn outside_hours<'a>(&self, line: &'a Line, service: &Service, wall: Wall) -> Option<&'a Service> {
+        let served = match service {
+            Service::Queue(_) | Service::Outside(_) => true,
+            Service::Told(_) | Service::NotServed => false,
+        };
+        let closed = line.closed.as_ref().filter(|_| served)?;
+        (!line.hours.are_open(self.clocks.at(wall), &self.calendar).value).then_some(closed)
     }
 
     /// Whom a number means that a seat calls.
@@ -110,8 +120,9 @@ impl Plan {
         }
         names.extend(self.surges.iter().filter_map(|surge| surge.prompt.clone()));
         names.extend(self.marks.iter().filter_map(|mark| mark.prompt.clone()));
-        for phase in self.lines.values().flat_map(|line| &line.phases) {
-            match &phase.service {
+        let phases = self.lines.values().flat_map(|line| &line.phases).map(|phase| &phase.service);
+        for service in phases.chain(self.lines.values().filter_map(|line| line.closed.as_ref())) {
+            match service {
                 Service::Queue(service) => {
                     names.insert(service.greeting.clone());
                     names.extend(service.notices.iter().cloned());

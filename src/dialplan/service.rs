@@ -64,6 +64,8 @@ pub enum ToldEnd {
     Gone,
     /// 404: as if the number had never been.
     NotFound,
+    /// 480: the line is not served at this hour.
+    Closed,
 }
 
 /// When the caller's leg is answered.

@@ -281,6 +281,24 @@ impl<'r, 'a> Table<'r, 'a> {
         Some(at.with(*date))
     }
 
+    /// A list of dates without quotes; an absent list is empty.
+    pub(crate) fn dates(&self, key: &'static str) -> Vec<At<Datetime>> {
+        let Some(at) = self.find(key) else { return Vec::new() };
+        let Some(list) = at.value.as_array() else {
+            self.wrong_type(&at, "a list of dates in [ ]");
+            return Vec::new();
+        };
+        let mut dates = Vec::new();
+        for (i, item) in list.iter().enumerate() {
+            let item = At { value: item.get_ref(), span: item.span(), key: format!("{}[{i}]", at.key) };
+            match item.value.as_datetime() {
+                Some(date) => dates.push(item.with(*date)),
+                None => self.wrong_type(&item, "a date without quotes: 2021-10-15"),
+            }
+        }
+        dates
+    }
+
     /// A table below this one: `[key]` or `key = { }`.
     pub(crate) fn table(&self, key: &'static str) -> Option<Table<'r, 'a>> {
         let at = self.find(key)?;

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::center::{self, Center};
-use crate::dialplan::Plan;
-use crate::dialplan::file::{self, Outside};
+use crate::dialplan::file::Outside;
+use crate::dialplan::{Plan, PlanText};
 use crate::exchange::{Exchange, Input, Output};
 use crate::journal::{Kind, MAX_PAYLOAD_BYTES, Writer};
 use crate::media::ports::PortPool;
@@ -54,15 +54,6 @@ pub struct Header {
     pub ids: IdBase,
     /// Seed of all random values but the keys of streams, which are left out of the digest.
     pub seed: [u8; 32],
-}
-
-/// A plan as it stood in its file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanText {
-    /// Name of the file.
-    pub name: String,
-    /// All of it.
-    pub text: String,
 }
 
 /// Which proofs of a seat's phone are understood.
@@ -137,7 +128,7 @@ impl Header {
     /// # Errors
     /// [`RebuildError`] when the plan cannot be understood.
     pub fn build_with(&self, secrets: endpoint::Secrets) -> Result<Exchange, RebuildError> {
-        let plan = Arc::new(self.plan.read()?);
+        let plan = Arc::new(plan_of(&self.plan)?);
         let ports = self.ports.iter().map(|&(network, worker, port, v6)| MediaPort {
             network: NetworkId(network),
             worker,
@@ -167,17 +158,11 @@ fn stand_ins(realm: &str, seats: &[SeatProof], trunks: &[String]) -> endpoint::S
     endpoint::Secrets { seats: seats.collect(), trunks: trunks.collect() }
 }
 
-impl PlanText {
-    /// The plan. Prompts and networks are not looked for: the running node had them.
-    ///
-    /// # Errors
-    /// [`RebuildError::Plan`] when this program does not understand it.
-    pub fn read(&self) -> Result<Plan, RebuildError> {
-        let outside = Outside { prompts: &|_| true, networks: None };
-        let (plan, report) = file::read(&self.name, &self.text, &outside);
-        let first = report.errors.first().map(|finding| finding.message.clone()).unwrap_or_default();
-        plan.ok_or(RebuildError::Plan(first))
-    }
+/// The plan of a log. Prompts and networks are not looked for: the running node had them.
+fn plan_of(text: &PlanText) -> Result<Plan, RebuildError> {
+    let (plan, report) = text.read(&Outside { prompts: &|_| true, networks: None });
+    let first = report.errors.first().map(|finding| finding.message.clone()).unwrap_or_default();
+    plan.ok_or(RebuildError::Plan(first))
 }
 
 /// Plays one entry to an exchange.
@@ -194,7 +179,7 @@ pub fn play(
     match entry {
         Entry::Input(input) => exchange.handle(at, input.into_owned(), out),
         Entry::Plan { plan, seats, trunks } => {
-            exchange.set_plan(at, plan.read()?, stand_ins(&header.endpoint.realm, &seats, &trunks), out);
+            exchange.set_plan(at, plan_of(&plan)?, stand_ins(&header.endpoint.realm, &seats, &trunks), out);
         }
         Entry::Unregister => exchange.unregister(at, out),
         Entry::EndAll => exchange.end_all(at, out),

@@ -7,15 +7,14 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{self, Config, secrets};
-use crate::dialplan::Plan;
 use crate::dialplan::report::Report;
+use crate::dialplan::{Plan, PlanText};
 use crate::media::engine::prompt::{PromptError, Prompts};
 use crate::sip::endpoint;
 use crate::sip::transport::certificate::{Certificate, CertificateError};
 use crate::types::PromptName;
 
 use super::Signal;
-use super::input_log::PlanText;
 use super::start::{self, Wake};
 
 /// What a node goes on with.
@@ -35,9 +34,6 @@ pub enum RenewError {
     /// A prompt cannot be played.
     #[error("the old plan and secrets stay: {0}")]
     Prompt(#[from] PromptError),
-    /// The plan changed while it was read.
-    #[error("the old plan and secrets stay; the new plan cannot be read: {0}")]
-    Plan(#[from] std::io::Error),
     /// The certificates are of no use; the rest was taken over.
     #[error("the old certificates stay, all else was read again: {0}")]
     Certificate(#[from] CertificateError),
@@ -81,11 +77,11 @@ impl Renewal {
     /// # Errors
     /// [`RenewError`]: then nothing has changed.
     fn read(config: &Config, known: &mut BTreeSet<PromptName>) -> Result<Renewal, RenewError> {
-        let (plan, report) = config::load_plan(config);
+        let text = config::plan_text(config).map_err(RenewError::Mistakes)?;
+        let (plan, report) = config::check_plan(config, &text);
         let Some(plan) = plan else { return Err(RenewError::Mistakes(report)) };
         let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);
         let Some(secrets) = secrets else { return Err(RenewError::Mistakes(report)) };
-        let text = PlanText { name: config.plan.display().to_string(), text: std::fs::read_to_string(&config.plan)? };
         let folder = &config.folders.prompts;
         let mut names = plan.prompts();
         names.extend(known.iter().filter(|name| config::prompt_is_there(folder, &name.0)).cloned());

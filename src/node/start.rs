@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::api;
 use crate::center::{self, Center};
 use crate::config::secrets::Secrets;
-use crate::config::{Config, DiskFull, Network};
+use crate::config::{self, Config, DiskFull, Network};
 use crate::dialplan::Plan;
 use crate::exchange::Exchange;
 use crate::media::engine::prompt::Prompts;
@@ -37,7 +37,7 @@ use crate::types::{IdBase, MediaPort, NetworkId, Now};
 use super::Running;
 use super::captures::Captures;
 use super::clock::{self, Clock};
-use super::input_log::{Header, InputLog, Limits, Mask, PlanText, SeatProof};
+use super::input_log::{Header, InputLog, Limits, Mask, SeatProof};
 use super::offices::{Http, Needs, Offices};
 use super::renew::Reloader;
 use super::run::{Control, Socket, WAKE};
@@ -319,11 +319,11 @@ fn header(
         drain_notice_ms: config.drain.notice_s * 1_000,
         ..center::Config::default()
     };
-    let text = std::fs::read_to_string(&config.plan)
-        .with_context(|| format!("the plan {} cannot be read", config.plan.display()))?;
+    let plan_text =
+        config::plan_text(config).map_err(|report| anyhow::anyhow!("the plan cannot be read:\n{report}"))?;
     Ok(Header {
         segment: 0,
-        plan: PlanText { name: config.plan.display().to_string(), text },
+        plan: plan_text,
         endpoint,
         center,
         seats: secrets.seats.iter().map(|(seat, credentials)| SeatProof::new(*seat, credentials)).collect(),

@@ -51,6 +51,11 @@ impl Wall {
     pub fn in_china(self) -> jiff::civil::DateTime {
         CHINA.to_datetime(jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
     }
+
+    /// The moment of a date and time on the clocks of China.
+    pub fn from_china(local: jiff::civil::DateTime) -> Self {
+        Self(CHINA.to_timestamp(local).map_or(i64::MAX, |moment| moment.as_millisecond()))
+    }
 }
 
 /// The time of one input, read once by the shell.

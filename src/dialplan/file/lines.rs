@@ -5,11 +5,11 @@ use toml::value::Datetime;
 
 use super::Building;
 use crate::dialplan::table::{At, Table, one_of};
-use crate::dialplan::{AnswerWhen, Hours, Line, Mode, Phase, QueueService, Service};
+use crate::dialplan::{AnswerWhen, Line, Mode, Phase, QueueService, Service};
 use crate::types::{LineNumber, Wall};
 
 /// Priority of a line that names none; 0 to 9, higher first.
-const PRIORITY: u32 = 5;
+pub(super) const PRIORITY: u32 = 5;
 
 impl<'r, 'a> Building<'r, 'a> {
     pub(super) fn read_lines(&mut self, root: &Table<'r, 'a>) {
@@ -32,7 +32,7 @@ impl<'r, 'a> Building<'r, 'a> {
         let also = table.parsed_list("also", "the number as the carrier writes it, digits only", super::line_number);
         let name = table.need_text("name", "the name in records: name = \"市场监管投诉举报热线\"");
         let unit = table.text("unit").map(|at| at.value).unwrap_or_default();
-        let hours = self.read_hours(table);
+        let (hours, closed) = self.read_hours(table, number.as_ref().map(|at| &at.value));
         let phases = self.read_phases(table, number.as_ref().map(|at| &at.value));
         let Some(number) = number else { return };
         if !self.may_be_a_line(&number) || !self.take(number.value.as_str(), "a line", &number.with_nothing()) {
@@ -46,7 +46,7 @@ impl<'r, 'a> Building<'r, 'a> {
             }
         }
         let name = name.map(|at| at.value).unwrap_or_default();
-        self.plan.lines.insert(number.value.clone(), Line { number: number.value, name, unit, hours, phases });
+        self.plan.lines.insert(number.value.clone(), Line { number: number.value, name, unit, hours, closed, phases });
     }
 
     /// Refuses an emergency number: no mode of merging may touch it.
@@ -56,16 +56,6 @@ impl<'r, 'a> Building<'r, 'a> {
         let hint = "take the line out; emergency lines stay with their own centers and are reached by one-key transfer";
         self.reader.error(number.span.clone(), &number.key, message, Some(hint.to_owned()));
         false
-    }
-
-    fn read_hours(&self, table: &Table<'r, 'a>) -> Hours {
-        let hint = "\"7x24\", or \"mon-fri 09:00-17:30, sat 09:00-12:00\"";
-        let Some(hours) = table.parsed("hours", hint, Hours::parse) else { return Hours::Always };
-        if hours.value != Hours::Always {
-            let message = "hours other than 7x24 are not served yet: the line is open all the time";
-            self.reader.warning(hours.span.clone(), &hours.key, message, None);
-        }
-        hours.value
     }
 
     fn read_phases(&mut self, table: &Table<'r, 'a>, number: Option<&LineNumber>) -> Vec<Phase> {

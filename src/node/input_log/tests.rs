@@ -13,7 +13,7 @@ const PLAN: &str =
 fn header() -> Header {
     Header {
         segment: 0,
-        plan: PlanText { name: "t.toml".to_owned(), text: PLAN.to_owned() },
+        plan: PlanText::new("t.toml", PLAN),
         endpoint: endpoint::Config::default(),
         center: center::Config::default(),
         seats: vec![SeatProof::new(SeatId(8001), &Credentials::from_password("8001", "yihao", "secret"))],

@@ -35,6 +35,7 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
         name: format!("line {text}"),
         unit: String::new(),
         hours: Hours::Always,
+        closed: None,
         phases: vec![Phase {
             from: Wall(0),
             mode: "双号并行".into(),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use yihao::dialplan::PlanText;
+use yihao::dialplan::file::Outside;
 use yihao::exchange::{self, Overheard};
 use yihao::media::engine as media;
 use yihao::media::ports::PortPool;
-use yihao::node::input_log::PlanText;
 use yihao::sip::endpoint::{Config, Endpoint, Input, Network, Output, Secrets, Seeds};
 use yihao::sip::flow::{Flow, Transport};
 use yihao::types::{
@@ -115,8 +116,8 @@ struct World {
 impl World {
     fn new(seed: u64, weather: Weather) -> World {
         let mut dice = Dice::new(seed);
-        let plan = PlanText { name: "trunks.toml".to_owned(), text: PLAN.to_owned() };
-        let plan = plan.read().expect("the world's plan is sound");
+        let plan = PlanText::new("trunks.toml", PLAN);
+        let plan = plan.read(&Outside { prompts: &|_| true, networks: None }).0.expect("the world's plan is sound");
         let config = Config {
             networks: vec![Network {
                 name: "carrier".to_owned(),

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use yihao::center;
-use yihao::node::input_log::{Header, Mask, PlanText, SeatProof};
+use yihao::dialplan::PlanText;
+use yihao::node::input_log::{Header, Mask, SeatProof};
 use yihao::sip::auth::Credentials;
 use yihao::sip::endpoint::{Config, Network, Secrets};
 use yihao::sip::flow::Transport;
@@ -161,7 +162,7 @@ pub(crate) fn header(dice: &mut Dice, second_by: Transport) -> Header {
     });
     Header {
         segment: 1,
-        plan: PlanText { name: "world.toml".to_owned(), text: plan(second_by) },
+        plan: PlanText::new("world.toml", &plan(second_by)),
         endpoint,
         center: center::Config { max_remembered: 50, ..center::Config::default() },
         seats: secrets().seats.iter().map(|(seat, stored)| SeatProof::new(*seat, stored)).collect(),
