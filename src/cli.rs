@@ -14,6 +14,7 @@ pub mod recording;
 pub mod replay;
 pub mod seats;
 pub mod serve;
+pub mod simulate;
 pub mod user;
 
 use std::path::Path;
@@ -45,6 +46,7 @@ enum Command {
     Queues(queues::Args),
     Audit(audit::Args),
     Calendar(calendar::Args),
+    Simulate(simulate::Args),
 }
 
 /// Parses the arguments of the process and runs the command.
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Queues(args) => Ok(queues::run(&args)),
         Command::Audit(args) => Ok(audit::run(&args)),
         Command::Calendar(args) => calendar::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -16,6 +16,7 @@ pub mod media;
 pub mod node;
 pub mod observability;
 pub mod seat;
+pub mod simulate;
 pub mod sip;
 pub mod store;
 pub mod types;

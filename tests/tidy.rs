@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str], Purity)] = &[
     ("sip/registrar", &["sip", "types", "dialplan"], Purity::Pure),
     ("sip/trunk", &["sip", "types", "dialplan"], Purity::Pure),
     ("center", &["center", "call", "acd", "seat", "dialplan", "types"], Purity::Pure),
+    ("simulate", &["simulate", "center", "dialplan", "types"], Purity::Pure),
     ("exchange", &["exchange", "sip", "center", "media/engine", "media/dtmf", "dialplan", "types"], Purity::Pure),
     // L4
     ("sip/transport", &["sip", "types"], Purity::Shell),
@@ -80,6 +81,7 @@ const LAYERS: &[(&str, &[&str], Purity)] = &[
             "media",
             "observability",
             "exchange",
+            "simulate",
             "sip",
             "journal",
             "types",

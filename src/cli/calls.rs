@@ -1,6 +1,6 @@
 //! `yihao calls`: the list of calls, or one call step by step, as the interface gives them: each look is in the audit.
 
-mod render;
+pub(super) mod render;
 
 use serde_json::json;
 

@@ -52,6 +52,11 @@ impl Clocks {
     pub fn at(&self, moment: Wall) -> DateTime {
         self.0.to_datetime(jiff::Timestamp::from_millisecond(moment.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
     }
+
+    /// The moment of a date and time; `None` beyond the end of all dates.
+    pub fn moment(&self, local: DateTime) -> Option<Wall> {
+        self.0.to_timestamp(local).ok().map(|moment| Wall(moment.as_millisecond()))
+    }
 }
 
 /// China's, UTC+8.

@@ -167,10 +167,15 @@ fn parties(out: &mut String, segments: &[Segment]) {
     }
 }
 
+/// A row in words.
+pub(in crate::cli) fn event(event: &CallEvent) -> String {
+    format!("{:<16}{}", words(event.as_str()), particulars(event))
+}
+
 /// A step in words. What a later version wrote is shown as it stands.
 fn told(step: &Step) -> String {
     match serde_json::from_value(step.body.clone()) {
-        Ok(event) => format!("{:<16}{}", words(&step.kind), particulars(&event)),
+        Ok(row) => event(&row),
         Err(_) => format!("{:<16}{}", words(&step.kind), step.body),
     }
 }
