@@ -30,6 +30,7 @@ const VERSIONS: &[Version] = &[
     version!(1, "calls", "0001_calls.sql"),
     version!(2, "records", "0002_records.sql"),
     version!(3, "callers", "0003_callers.sql"),
+    version!(4, "called", "0004_called.sql"),
     version!(10, "accounts", "0010_accounts.sql"),
     version!(11, "audit", "0011_audit.sql"),
 ];

@@ -6,6 +6,9 @@ use super::db::values;
 use super::{QueryError, Store};
 use crate::types::{CallId, Wall};
 
+/// How long a wish belongs to whoever has taken it. One that was taken and left must not lie for ever, milliseconds.
+const TAKEN_FOR_MS: i64 = 30 * 60 * 1_000;
+
 /// A wish of a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Wish {
@@ -61,8 +64,8 @@ impl Store {
         Ok(self.db.row(ONE, values![&call.to_string(), seq]).await?)
     }
 
-    /// Notes who sees to a wish. `false`: there is no such wish, it is done, or somebody else has taken it and
-    /// `take_over` is not set.
+    /// Notes who sees to a wish. `false`: there is no such wish, it is done, or somebody else has taken it within the last half
+    /// hour and `take_over` is not set.
     ///
     /// # Errors
     /// [`QueryError`] when the database does not answer.
@@ -75,8 +78,10 @@ impl Store {
     ) -> Result<bool, QueryError> {
         const TAKE: &str = "
             UPDATE wishes SET taken_at = $3, taken_by = $4
-            WHERE call_id = $1 AND seq = $2 AND done_at IS NULL AND (taken_by IS NULL OR taken_by = $4 OR $5 = 1)";
-        Ok(self.db.execute(TAKE, values![&wish.0.to_string(), wish.1, now.0, by, take_over]).await? > 0)
+            WHERE call_id = $1 AND seq = $2 AND done_at IS NULL
+              AND (taken_by IS NULL OR taken_by = $4 OR taken_at <= $6 OR $5 = 1)";
+        let free_since = now.0 - TAKEN_FOR_MS;
+        Ok(self.db.execute(TAKE, values![&wish.0.to_string(), wish.1, now.0, by, take_over, free_since]).await? > 0)
     }
 
     /// Notes that a wish was done by whoever has taken it. `false`: there is no such wish, it is done already, or not theirs.
@@ -108,6 +113,10 @@ mod tests {
             assert!(!store.take_wish(wish, "li", false, Wall(12)).await.unwrap());
             assert!(store.take_wish(wish, "li", true, Wall(13)).await.unwrap());
             assert!(!store.wish_done(wish, "wang", Wall(14)).await.unwrap());
+            let (late, too_early) = (Wall(13 + TAKEN_FOR_MS), Wall(12 + TAKEN_FOR_MS));
+            assert!(!store.take_wish(wish, "wang", false, too_early).await.unwrap(), "it is still li's");
+            assert!(store.take_wish(wish, "wang", false, late).await.unwrap(), "what was left is free again");
+            assert!(store.take_wish(wish, "li", true, late).await.unwrap());
             assert_eq!(store.open_wishes(9).await.unwrap()[0].taken_by.as_deref(), Some("li"));
             assert!(store.wish_done(wish, "li", Wall(15)).await.unwrap());
             assert!(!store.take_wish(wish, "wang", true, Wall(16)).await.unwrap(), "what is done is done");
