@@ -1,4 +1,4 @@
-//! What a seat's phone can dial for itself: the codes, and the sentences that the exchange speaks of itself.
+//! What a seat's phone can dial for itself: the codes; and the sentences that the exchange speaks of itself.
 
 use super::FeatureCode;
 use crate::types::{LineNumber, PromptName};
@@ -15,8 +15,10 @@ pub const UNREACHED: &str = "dial/unreached";
 pub const OWN_LINE: &str = "dial/own-line";
 /// Spoken to everybody who is in a call shortly before a drain ends it.
 pub const ENDING: &str = "notice/ending";
+/// Spoken to a caller whom nobody outside answers, where no queue takes the call.
+pub const UNANSWERED: &str = "notice/unanswered";
 /// All of these.
-pub const SENTENCES: [&str; 6] = [REFUSED, BUSY, NO_ANSWER, UNREACHED, OWN_LINE, ENDING];
+pub const SENTENCES: [&str; 7] = [REFUSED, BUSY, NO_ANSWER, UNREACHED, OWN_LINE, ENDING, UNANSWERED];
 
 impl FeatureCode {
     /// All codes, for checks and for the help of a phone.

@@ -4,6 +4,7 @@
 //! resolved here, so that routing compares plain moments. `dialplans/mianyang.toml` shows the whole format.
 
 mod agents;
+mod destinations;
 mod emergency;
 mod hours;
 mod lines;
@@ -23,7 +24,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::report::{Report, Source};
 use super::table::{At, Reader, Table, one_of};
 use super::{Clocks, FeatureCode, Plan, feature};
-use crate::types::{LineNumber, PromptName, QueueId};
+use crate::types::{DestinationId, LineNumber, PromptName, QueueId};
 
 pub use emergency::ALWAYS as EMERGENCY_ALWAYS;
 
@@ -58,6 +59,8 @@ struct Building<'r, 'a> {
     skills: BTreeMap<String, Skill>,
     /// Queues by name.
     queues: BTreeMap<String, NamedQueue>,
+    /// Places outside by name.
+    destinations: BTreeMap<String, NamedDestination>,
     /// Tables of queues whose references to other queues are still to be read.
     queue_tables: Vec<Table<'r, 'a>>,
     /// Who took a number, for "is taken already": lines, aliases, seats, emergency numbers.
@@ -68,6 +71,13 @@ struct Skill {
     name: At<String>,
     seats: usize,
     queues: usize,
+}
+
+/// A place outside, with how often the file names it.
+struct NamedDestination {
+    id: DestinationId,
+    at: At<()>,
+    uses: usize,
 }
 
 struct NamedQueue {
@@ -85,6 +95,7 @@ impl<'r, 'a> Building<'r, 'a> {
             plan: Plan::default(),
             skills: BTreeMap::new(),
             queues: BTreeMap::new(),
+            destinations: BTreeMap::new(),
             queue_tables: Vec::new(),
             taken: BTreeMap::new(),
         }
@@ -95,8 +106,9 @@ impl<'r, 'a> Building<'r, 'a> {
         self.plan.deployment = named.map(|at| at.value).unwrap_or_default();
         self.read_zone(&root);
         self.read_skills(&root);
-        self.read_queues(&root);
         self.read_trunks(&root);
+        self.read_destinations(&root);
+        self.read_queues(&root);
         self.read_emergency(&root);
         self.read_lines(&root);
         self.read_seats(&root);
@@ -110,6 +122,7 @@ impl<'r, 'a> Building<'r, 'a> {
             // After a mistake these would only repeat it in other words.
             self.check_caller_numbers();
             self.check_use();
+            self.check_destinations();
         }
         self.check_feature_prompts();
         self.plan

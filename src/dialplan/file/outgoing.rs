@@ -30,7 +30,7 @@ impl<'r, 'a> Building<'r, 'a> {
     }
 
     /// The name of a trunk that calls can be placed on.
-    fn trunk_out(&self, table: &Table<'r, 'a>, key: &'static str) -> Option<String> {
+    pub(super) fn trunk_out(&self, table: &Table<'r, 'a>, key: &'static str) -> Option<String> {
         let at = table.text(key)?;
         let trunk = self.plan.trunks.iter().find(|trunk| trunk.name == at.value);
         let (message, hint) = match trunk {

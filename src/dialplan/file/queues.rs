@@ -120,8 +120,7 @@ impl<'r, 'a> Building<'r, 'a> {
             let waiting = rule.number("waiting", 1..=10_000).map(|at| OverflowWhen::Waiting(at.value));
             let expected = rule.number("expected_s", 1..=HOUR_S).map(|at| OverflowWhen::Expected(at.value * 1_000));
             let no_seats = rule.flag("no_seats").filter(|wanted| *wanted).map(|_| OverflowWhen::NoSeats);
-            let to = rule.need_text("to", "the queue that takes the call: to = \"general\"");
-            let to = to.and_then(|at| self.queue_named(&at)).map(OverflowTo::Queue);
+            let to = self.read_overflow_to(&rule);
             let mut whens = [waited, waiting, expected, no_seats].into_iter().flatten();
             match (whens.next(), whens.next(), to) {
                 (Some(when), None, Some(to)) => rules.push(Overflow { when, to }),
@@ -135,6 +134,23 @@ impl<'r, 'a> Building<'r, 'a> {
             rule.finish();
         }
         rules
+    }
+
+    /// Where a rule of overflow leads: exactly one place.
+    fn read_overflow_to(&mut self, rule: &Table<'r, 'a>) -> Option<OverflowTo> {
+        let given = ["to", "destination", "message"].into_iter().filter(|key| rule.has(key)).count();
+        let queue = rule.text("to").and_then(|at| self.queue_named(&at)).map(OverflowTo::Queue);
+        let outside = rule.text("destination").and_then(|at| self.destination_named(&at)).map(OverflowTo::Destination);
+        let message = rule.flag("message").filter(|wanted| *wanted).map(|_| OverflowTo::Message);
+        let to = queue.or(outside).or(message);
+        if given != 1 || (to.is_none() && rule.has("message")) {
+            let here = rule.here();
+            let hint =
+                "name one: to = \"general\" (a queue), destination = \"other-site\", or message = true".to_owned();
+            self.reader.error(here.span, &here.key, "it is not clear where this overflow leads", Some(hint));
+            return None;
+        }
+        to
     }
 
     /// The queue of a name; an unknown one is a mistake. Being named counts as a use.

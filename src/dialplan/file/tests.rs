@@ -8,7 +8,7 @@ use crate::dialplan::{AnswerWhen, CalledFrom, Callee, CallerPolicy, Hours, Route
 use crate::types::{Arrival, Calling, Origin, PhoneNumber, SeatId, TrunkId, Wall};
 
 /// A plan without mistakes. The tests change one thing in it.
-const GOOD: &str = r#"deployment = "test"
+pub(super) const GOOD: &str = r#"deployment = "test"
 zone = "Asia/Shanghai"
 
 [skills]
@@ -68,7 +68,7 @@ name = "一号"
 skills = ["general", "12333"]
 "#;
 
-fn check(text: &str) -> (Option<Plan>, Report) {
+pub(super) fn check(text: &str) -> (Option<Plan>, Report) {
     let networks: BTreeSet<String> = ["main".to_owned(), "seats".to_owned()].into();
     let prompts = |name: &str| name != "greeting/absent" && !name.starts_with("feature/gone");
     read("plan.toml", text, &Outside { prompts: &prompts, networks: Some(&networks) })
