@@ -1,8 +1,8 @@
 //! The center: owns all live calls, seats and queues of one node. The only place where `call`, `acd` and `seat` meet.
 //!
 //! A machine without clock, socket or randomness: [`Center::handle`] takes one [`Input`] and appends what must be done.
-//! One file per step of a call's life: `arrive`, `offer`, `answer`, `hold`, `end`; `tick` and `presence` are
-//! what happens beside it. Knows no SIP, no media engine and no store.
+//! One file per step of a call's life: `arrive`, `offer`, `answer`, `outside`, `hold`, `end`; `tick` and
+//! `presence` are what happens beside it. Knows no SIP, no media engine and no store.
 
 mod announce;
 mod answer;
@@ -21,11 +21,13 @@ mod look;
 mod marks;
 mod memory;
 mod offer;
+mod outside;
 mod overflow;
 mod presence;
 mod renew;
 mod tick;
 mod timers;
+mod way_out;
 
 pub use io::{Effect, Input, PresenceCommand, Refusal, Reply, SeatChange, SeatNews, TalkCommand, WrapUpCommand};
 pub use look::{CallView, Doing, QueueView, SeatView, TrunkView, View, WhereIs};

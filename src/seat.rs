@@ -138,6 +138,15 @@ pub struct Notes {
     pub result_missing: bool,
 }
 
+/// A wrap-up whose result is missing, put off for a call of the seat's own; its time stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PutOff {
+    call: CallId,
+    left: Duration,
+    left_at_most: Duration,
+    more: Duration,
+}
+
 /// Why a wish of the agent is not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PresenceError {
@@ -175,6 +184,8 @@ pub struct Seat {
     /// Since when it could take a call, as far as agent and work go. A phone that registers anew keeps its place.
     free_since: Mono,
     strikes: u8,
+    /// The wrap-up that goes on after a call of the seat's own.
+    put_off: Option<PutOff>,
     /// The last call whose result was given.
     noted: Option<CallId>,
     /// The presence has changed and nobody was told.
@@ -197,6 +208,7 @@ impl Seat {
             work: Work::Idle,
             free_since: now,
             strikes: 0,
+            put_off: None,
             noted: None,
             news: false,
             today: (Date::ZERO, 0),
@@ -292,8 +304,11 @@ impl Seat {
         }
     }
 
-    /// The call about which the agent may give a result now: the one that goes on or is written up.
+    /// The call about which the agent may give a result now: the one whose result is owed, goes on or is written up.
     pub fn call_of_notes(&self) -> Option<CallId> {
+        if let Some(put_off) = self.put_off {
+            return Some(put_off.call);
+        }
         match self.work {
             Work::Talking { call, .. } | Work::Leaving { call, then: Then::WrapUp(_), .. } => Some(call),
             Work::WrapUp(notes) => Some(notes.call),
@@ -409,6 +424,7 @@ impl Seat {
     pub fn note_result(&mut self) -> Option<CallId> {
         let call = self.call_of_notes()?;
         self.noted = Some(call);
+        self.put_off = None;
         if let Work::WrapUp(notes) = &mut self.work {
             notes.result_missing = false;
         }
@@ -487,10 +503,14 @@ impl Seat {
         matches!(self.work, Work::Idle | Work::Resting { .. } | Work::WrapUp(_))
     }
 
-    /// The phone is in a call outside of the queues. A seat that is busy already stays with its first call.
-    pub fn own_call(&mut self, call: CallId, leg: LegId) -> bool {
+    /// The phone is in a call outside of the queues. A seat that is busy already stays with its first call. A wrap-up ends
+    /// with it, but one that owes a result is put off.
+    pub fn own_call(&mut self, now: Mono, call: CallId, leg: LegId) -> bool {
         let free = self.may_call();
         if free {
+            if let Work::WrapUp(Notes { call, until, at_most, more, result_missing: true }) = self.work {
+                self.put_off = Some(PutOff { call, left: until.since(now), left_at_most: at_most.since(now), more });
+            }
             self.work = Work::OwnCall { call, leg };
         }
         free
@@ -507,6 +527,12 @@ impl Seat {
     pub fn left(&mut self, now: Mono, then: Then) {
         let call = self.busy_with().map(|(call, _)| call);
         let then = if let Work::Leaving { then, .. } = self.work { then } else { then };
+        if let Some(owed) = self.put_off.take() {
+            let own = if let Then::WrapUp(rule) = then { rule } else { WrapUpRule::default() };
+            let (until, at_most) = (now + owed.left.max(own.time), now + owed.left_at_most.max(own.most));
+            self.work = Work::WrapUp(Notes { call: owed.call, until, at_most, more: owed.more, result_missing: true });
+            return;
+        }
         match (then, call) {
             (Then::Rest(time), _) => self.work = Work::Resting { until: now + time },
             (Then::WrapUp(rule), Some(call)) if self.wraps_up(rule, call) => {

@@ -9,7 +9,7 @@ pub enum Role {
     Caller,
     /// A working position of ours that answers or places the call.
     Seat,
-    /// Whom a seat calls: a citizen, or another seat.
+    /// Whom a seat calls, a citizen or another seat; or who is rung outside for a caller.
     Called,
 }
 

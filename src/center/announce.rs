@@ -76,12 +76,14 @@ impl Center {
                 }
             }
             Place::Message if by_caller && digit == Digit('#') => self.end(id, Fate::LeftWish, Cause::HungUp, out),
-            Place::Greeting { .. }
+            Place::Greeting(_)
             | Place::Waiting
             | Place::Announcing(_)
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::Reaching(_)
+            | Place::Outside(_)
             | Place::Overflowing { .. }
             | Place::Wishing { .. }
             | Place::Message
@@ -100,10 +102,6 @@ impl Center {
         let Some(kind) = live.way.as_ref().and_then(|way| way.planned().wish.as_ref()).map(|wish| wish.kind) else {
             return;
         };
-        self.acd.leave(id);
-        for timer in [Timer::MaxWait(id), Timer::Overflow(id), Timer::Say(id)] {
-            self.timers.clear(timer);
-        }
         match kind {
             WishKind::Callback => out.row(id, CallEvent::Wish { kind, file: None }),
             WishKind::Message => {
@@ -114,6 +112,10 @@ impl Center {
                 }
             }
         }
+        self.acd.leave(id);
+        self.forget_waiting(id);
+        self.let_desk_go(id, out);
+        let Some(live) = self.calls.get_mut(&id) else { return };
         out.hear(id, live.go(out.now.mono, Place::Wishing { run, kind }));
         self.lease_prompt(id, out);
     }

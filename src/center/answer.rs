@@ -23,6 +23,7 @@ impl Center {
             Phase::Answering => self.caller_up(id, leg, out),
             Phase::Dialled | Phase::Ringing => match self.offer_of(leg) {
                 Some((_, offer)) => self.seat_up(id, offer, out),
+                None if self.outside_up(id, leg, out) => {}
                 None => self.outing_up(id, leg, out),
             },
             // The answer has crossed our hang-up: the offer is void, and the leg must still end.
@@ -45,6 +46,7 @@ impl Center {
         if let Some(seat) = self.seats.get_mut(&offer.seat) {
             seat.talk(offer.id, out.now.wall.in_china().date());
         }
+        self.let_desk_go(id, out);
         self.timers.clear(Timer::Place(id));
         let Some(live) = self.calls.get_mut(&id) else { return };
         let party = Party { seat: offer.seat, leg: offer.leg };
@@ -74,9 +76,7 @@ impl Center {
     }
 
     fn talk(&mut self, id: CallId, party: Party, out: &mut Out<'_>) {
-        self.timers.clear(Timer::MaxWait(id));
-        self.timers.clear(Timer::Overflow(id));
-        self.timers.clear(Timer::Say(id));
+        self.forget_waiting(id);
         let agent = self.seats.get(&party.seat).and_then(|seat| seat.agent_id());
         let Some(live) = self.calls.get_mut(&id) else { return };
         let known = live.way.as_ref().is_some_and(|way| way.planned().choice == Choice::LastAgent);

@@ -5,22 +5,56 @@ use std::time::Duration;
 
 use super::live::{Live, Party, Place, Saying, Sentence, Way, Whom};
 use super::timers::Timer;
+use super::way_out::Attempt;
 use super::{Center, Door, Out, PresenceCommand, Refusal};
 use crate::call::{Call, Role};
-use crate::dialplan::{AnswerWhen, FeatureCode, Route, Service, feature};
+use crate::dialplan::{
+    AnswerWhen, FeatureCode, Line, Mark, OutsideService, Plan, QueueService, Route, Service, Surge, ToldEnd, feature,
+};
 use crate::types::{
-    Arrival, CallEvent, CallId, Cause, Fate, LegId, LineNumber, Origin, PhoneNumber, PromptName, RunId, SeatId,
+    Arrival, CallEvent, CallId, Cause, Fate, LegId, LineNumber, Origin, PhoneNumber, PromptName, QueueId, RunId,
+    SeatId, Word,
 };
 
 /// What the plan and our state say to a new leg.
 enum Verdict {
     Refuse(Cause),
-    Queue(Box<Way>),
+    /// With the mark that counts for the caller.
+    Serve(Box<Welcome>, Option<Word>),
+    /// The number is served no more: the caller hears this before the refusal.
+    Farewell(PromptName, Cause),
     Feature(SeatId, FeatureCode),
     /// A seat's phone has dialled somebody.
     Place(SeatId, PhoneNumber, Whom),
     /// A seat's phone has dialled what it may not: it is told why.
     Tell(SeatId, &'static str),
+}
+
+/// How a caller is received.
+struct Welcome {
+    way: Option<Way>,
+    outside: Option<Attempt>,
+    answer: AnswerWhen,
+    /// What is said first, the next prompt last.
+    say: Vec<PromptName>,
+}
+
+/// What surges and caller lists add for one caller.
+struct Extra<'p> {
+    surge: Option<&'p Surge>,
+    mark: Option<&'p Mark>,
+}
+
+impl Extra<'_> {
+    fn mark(&self) -> Option<Word> {
+        self.mark.map(|mark| mark.name.clone())
+    }
+
+    /// Said after the greeting.
+    fn prompts(&self) -> impl DoubleEndedIterator<Item = &PromptName> {
+        let mark = self.mark.and_then(|mark| mark.prompt.as_ref());
+        mark.into_iter().chain(self.surge.and_then(|surge| surge.prompt.as_ref()))
+    }
 }
 
 impl Center {
@@ -44,7 +78,7 @@ impl Center {
         );
         self.call_of.insert(leg, id);
         let role = match verdict {
-            Verdict::Refuse(_) | Verdict::Queue(_) => Role::Caller,
+            Verdict::Refuse(_) | Verdict::Serve(..) | Verdict::Farewell(..) => Role::Caller,
             Verdict::Feature(..) | Verdict::Place(..) | Verdict::Tell(..) => Role::Seat,
         };
         self.calls.insert(
@@ -53,6 +87,7 @@ impl Center {
                 call: Call::incoming(leg, role),
                 place: Place::Waiting,
                 way: None,
+                outside: None,
                 origin: arrival.origin,
                 called: arrival.called,
                 calling: arrival.calling,
@@ -67,7 +102,8 @@ impl Center {
         );
         match verdict {
             Verdict::Refuse(cause) => self.end(id, Fate::Refused { cause }, cause, out),
-            Verdict::Queue(way) => self.greet(id, leg, *way, out),
+            Verdict::Serve(welcome, mark) => self.greet(id, leg, *welcome, mark, out),
+            Verdict::Farewell(notice, cause) => self.say_farewell(id, &notice, cause, out),
             Verdict::Feature(seat, code) => self.serve_feature(id, leg, seat, code, out),
             Verdict::Place(seat, number, whom) => self.place_by_phone(id, Party { seat, leg }, number, whom, out),
             Verdict::Tell(seat, why) => {
@@ -92,33 +128,83 @@ impl Center {
             (Route::Feature(code), Origin::Seat(seat)) if self.seats.contains_key(&seat) => {
                 Verdict::Feature(seat, code)
             }
-            (Route::Line { line, service: Service::Queue(service) }, Origin::Trunk(_)) => {
-                let surge = plan.surges.iter().find(|surge| {
-                    self.surges.contains(&surge.name) && (surge.lines.is_empty() || surge.lines.contains(&line.number))
-                });
-                let mark = arrival.calling.number.as_ref();
-                let mark = mark.and_then(|number| self.marks.of(number, &plan, out.now.wall));
-                let elsewhere = mark.and_then(|mark| mark.queue).or(surge.and_then(|surge| surge.queue));
-                let planned = elsewhere.unwrap_or(service.queue);
-                let Some(queue) = self.queue_id(planned) else { return Verdict::Refuse(Cause::Failed) };
-                let priority = mark.and_then(|mark| mark.priority).unwrap_or(service.priority);
-                let ticket = self.acd.ticket(out.now.mono, priority);
-                let name = line.name.clone();
-                let mut way = Way::new(Arc::clone(&plan), name, service, (planned, queue), ticket);
-                let said = [surge.and_then(|surge| surge.prompt.clone()), mark.and_then(|mark| mark.prompt.clone())];
-                way.then_say = said.into_iter().flatten().collect();
-                way.mark = mark.map(|mark| mark.name.clone());
-                way.prefer = arrival.calling.number.as_ref().and_then(|caller| self.seat_that_knows(caller));
-                Verdict::Queue(Box::new(way))
-            }
-            (
-                Route::Line { service: Service::Outside(_) | Service::Told(_) | Service::NotServed, .. },
-                Origin::Trunk(_),
-            ) => Verdict::Refuse(Cause::ModeNotServed),
+            (Route::Line { line, service }, Origin::Trunk(_)) => self.judge_line(arrival, line, service, out),
             (Route::NoSuchNumber | Route::Feature(_) | Route::Line { .. }, Origin::Trunk(_) | Origin::Seat(_)) => {
                 Verdict::Refuse(Cause::NoSuchNumber)
             }
         }
+    }
+
+    /// A citizen has dialled one of our lines.
+    fn judge_line(&mut self, arrival: &Arrival, line: &Line, service: &Service, out: &Out<'_>) -> Verdict {
+        match service {
+            Service::Queue(service) => self.judge_queue(arrival, line, service, out),
+            Service::Outside(service) => self.judge_outside(arrival, line, service, out),
+            Service::Told(told) => {
+                let cause = match told.end {
+                    ToldEnd::Gone => Cause::Gone,
+                    ToldEnd::NotFound => Cause::NoSuchNumber,
+                    ToldEnd::Closed => Cause::Closed,
+                };
+                let farewell = |notice: &PromptName| Verdict::Farewell(notice.clone(), cause);
+                told.notice.as_ref().map_or(Verdict::Refuse(cause), farewell)
+            }
+            Service::NotServed => Verdict::Refuse(Cause::ModeNotServed),
+        }
+    }
+
+    fn judge_queue(&mut self, arrival: &Arrival, line: &Line, service: &QueueService, out: &Out<'_>) -> Verdict {
+        let plan = Arc::clone(&self.plan);
+        let extra = self.extra(&plan, arrival, line, out);
+        let Some(mut way) = self.way(&extra, arrival, (service.queue, service.priority), out) else {
+            return Verdict::Refuse(Cause::Failed);
+        };
+        let desk = service.desk.and_then(|desk| plan.destination(desk));
+        way.desk = desk.map(|desk| Attempt::new(&plan, desk, &line.number));
+        let said = service.notices.iter().chain([&service.greeting]).chain(extra.prompts());
+        let say = said.rev().cloned().collect();
+        Verdict::Serve(Box::new(Welcome { way: Some(way), outside: None, answer: service.answer, say }), extra.mark())
+    }
+
+    fn judge_outside(&mut self, arrival: &Arrival, line: &Line, service: &OutsideService, out: &Out<'_>) -> Verdict {
+        let plan = Arc::clone(&self.plan);
+        let extra = self.extra(&plan, arrival, line, out);
+        let way = service.fallback.and_then(|queue| self.way(&extra, arrival, (queue, service.priority), out));
+        let Some(destination) = plan.destination(service.destination) else { return Verdict::Refuse(Cause::Failed) };
+        let outside = Some(Attempt::new(&plan, destination, &line.number));
+        let say = service.notices.iter().chain(extra.prompts()).rev().cloned().collect();
+        Verdict::Serve(Box::new(Welcome { way, outside, answer: service.answer, say }), extra.mark())
+    }
+
+    /// What surges and caller lists add for this caller.
+    fn extra<'p>(&self, plan: &'p Plan, arrival: &Arrival, line: &Line, out: &Out<'_>) -> Extra<'p> {
+        let counts = |surge: &&Surge| {
+            self.surges.contains(&surge.name) && (surge.lines.is_empty() || surge.lines.contains(&line.number))
+        };
+        let caller = arrival.calling.number.as_ref();
+        Extra {
+            surge: plan.surges.iter().find(counts),
+            mark: caller.and_then(|number| self.marks.of(number, plan, out.now.wall)),
+        }
+    }
+
+    /// A caller's way through the queue of a service, or through the one where surge or mark send the caller.
+    fn way(
+        &mut self,
+        extra: &Extra<'_>,
+        arrival: &Arrival,
+        (queue, priority): (QueueId, u8),
+        out: &Out<'_>,
+    ) -> Option<Way> {
+        let elsewhere = extra.mark.and_then(|mark| mark.queue).or(extra.surge.and_then(|surge| surge.queue));
+        let planned = elsewhere.unwrap_or(queue);
+        let queue = self.queue_id(planned)?;
+        let priority = extra.mark.and_then(|mark| mark.priority).unwrap_or(priority);
+        let ticket = self.acd.ticket(out.now.mono, priority);
+        let mut way = Way::new(Arc::clone(&self.plan), (planned, queue), ticket);
+        way.mark = extra.mark();
+        way.prefer = arrival.calling.number.as_ref().and_then(|caller| self.seat_that_knows(caller));
+        Some(way)
     }
 
     /// A seat's phone has dialled a number.
@@ -160,28 +246,47 @@ impl Center {
         }
     }
 
-    /// The caller hears the greeting of the line, answered or before the answer as the phase says.
-    fn greet(&mut self, id: CallId, leg: LegId, way: Way, out: &mut Out<'_>) {
-        let run = self.ids.run();
+    /// The caller hears notices and greeting, answered or before the answer as the phase says.
+    fn greet(&mut self, id: CallId, leg: LegId, welcome: Welcome, mark: Option<Word>, out: &mut Out<'_>) {
         let Some(live) = self.calls.get_mut(&id) else { return };
-        let prompt = way.greeting.0.to_string();
-        if let Some(mark) = &way.mark {
-            out.row(id, CallEvent::Marked { mark: mark.clone() });
+        (live.way, live.outside) = (welcome.way, welcome.outside);
+        if let Some(mark) = mark {
+            out.row(id, CallEvent::Marked { mark });
         }
-        let command = match way.answer {
+        let command = match welcome.answer {
             AnswerWhen::AtOnce => {
                 out.row(id, CallEvent::AnsweredByExchange);
                 live.call.answer(leg)
             }
             AnswerWhen::BySeat => live.call.early(leg),
         };
-        out.row(id, CallEvent::Greeted { prompt });
-        live.way = Some(way);
         if let Some(command) = command {
             out.leg(id, leg, command);
         }
-        out.hear(id, live.go(out.now.mono, Place::Greeting { run }));
-        self.lease_prompt(id, out);
+        self.greet_on(id, welcome.say, out);
+    }
+
+    /// Says the last of these; after all the call goes into its queue, or on outside.
+    fn greet_on(&mut self, id: CallId, mut say: Vec<PromptName>, out: &mut Out<'_>) {
+        let run = self.ids.run();
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        match (say.pop(), live.outside.take()) {
+            (Some(name), outside) => {
+                live.outside = outside;
+                out.row(id, CallEvent::Greeted { prompt: name.0.to_string() });
+                out.hear(id, live.go(out.now.mono, Place::Greeting(Saying { run, name, rest: say })));
+                self.lease_prompt(id, out);
+            }
+            (None, Some(attempt)) => self.reach(id, attempt, Cause::Unreachable, out),
+            (None, None) => self.enqueue(id, out),
+        }
+    }
+
+    /// The number is served no more: the caller hears so, then the call is refused. Who cannot hear it before the answer
+    /// is refused at once, and nobody is charged for it.
+    fn say_farewell(&mut self, id: CallId, notice: &PromptName, cause: Cause, out: &mut Out<'_>) {
+        out.row(id, CallEvent::Greeted { prompt: notice.0.to_string() });
+        self.tell(id, &notice.0, Fate::Refused { cause }, cause, out);
     }
 
     /// A prompt is over: what it stood before comes now.
@@ -192,9 +297,9 @@ impl Center {
         }
         let current = match self.calls.get(&id).map(|live| &live.place) {
             Some(
-                Place::Greeting { run }
-                | Place::Overflowing { run }
+                Place::Overflowing { run }
                 | Place::Wishing { run, .. }
+                | Place::Greeting(Saying { run, .. })
                 | Place::Announcing(Saying { run, .. })
                 | Place::Telling(Sentence { run, .. }),
             ) => Some(*run),
@@ -204,6 +309,8 @@ impl Center {
                 | Place::Offered(_)
                 | Place::Joining(_)
                 | Place::Talking(_)
+                | Place::Reaching(_)
+                | Place::Outside(_)
                 | Place::Summoning(_)
                 | Place::Calling(_)
                 | Place::Called(_)
@@ -229,7 +336,7 @@ impl Center {
     pub(super) fn prompt_over(&mut self, id: CallId, out: &mut Out<'_>) {
         let Some(live) = self.calls.get(&id) else { return };
         match live.place.clone() {
-            Place::Greeting { .. } => self.greeting_over(id, out),
+            Place::Greeting(saying) => self.greet_on(id, saying.rest, out),
             Place::Announcing(saying) => self.say(id, saying.rest, out),
             Place::Wishing { kind, .. } => self.wish_said(id, kind, out),
             Place::Message => self.end(id, Fate::LeftWish, Cause::HungUp, out),
@@ -239,24 +346,13 @@ impl Center {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::Reaching(_)
+            | Place::Outside(_)
             | Place::Summoning(_)
             | Place::Calling(_)
             | Place::Called(_)
             | Place::Ending { .. } => {}
         }
-    }
-
-    /// What a surge or a mark adds is said, then the queue follows.
-    fn greeting_over(&mut self, id: CallId, out: &mut Out<'_>) {
-        let run = self.ids.run();
-        let Some(live) = self.calls.get_mut(&id) else { return };
-        let Some(next) = live.way.as_mut().and_then(|way| way.then_say.pop()) else { return self.enqueue(id, out) };
-        out.row(id, CallEvent::Greeted { prompt: next.0.to_string() });
-        if let Some(way) = &mut live.way {
-            way.greeting = next;
-        }
-        out.hear(id, live.go(out.now.mono, Place::Greeting { run }));
-        self.lease_prompt(id, out);
     }
 
     /// Gives a prompt a bounded time for its end; one that nobody can hear is over at once.
@@ -286,7 +382,7 @@ impl Center {
         };
         self.seat_of.insert(leg, seat);
         if let Some(seat) = self.seats.get_mut(&seat) {
-            seat.own_call(id, leg);
+            seat.own_call(out.now.mono, id, leg);
         }
         self.settle(seat, out);
         let run = self.ids.run();

@@ -48,16 +48,21 @@ impl Center {
     fn audit_deadlines(&mut self, id: CallId, out: &mut Out<'_>) {
         let Some(live) = self.calls.get(&id) else { return };
         let lost_place = live.place.is_leased() && self.timers.at(Timer::Place(id)).is_none();
+        let desk = live.way.as_ref().and_then(|way| way.desk.as_ref());
+        let lost_desk = desk.is_some_and(|desk| desk.leg.is_some()) && self.timers.at(Timer::Desk(id)).is_none();
         let legs = live.call.legs().filter(|(_, leg)| leg.phase == Phase::Parting);
         let lost: Vec<LegId> =
             legs.map(|(leg, _)| leg).filter(|leg| self.timers.at(Timer::Leg(*leg)).is_none()).collect();
         if lost_place {
             self.timers.set(Timer::Place(id), out.now.mono);
         }
+        if lost_desk {
+            self.timers.set(Timer::Desk(id), out.now.mono);
+        }
         for leg in &lost {
             self.watch_parting(*leg, out);
         }
-        if lost_place || !lost.is_empty() {
+        if lost_place || lost_desk || !lost.is_empty() {
             self.heal_call(id, Healed::NoDeadline, out);
         }
     }
@@ -118,7 +123,7 @@ impl Center {
         match leak {
             Leak::StuckSeat(id) => {
                 let seat = self.seats.get_mut(&id).expect("a seat of the plan");
-                assert!(seat.own_call(CallId(0), LegId(0)), "the seat is busy already");
+                assert!(seat.own_call(crate::types::Mono::default(), CallId(0), LegId(0)), "the seat is busy already");
                 self.acd.set_standing(id, Standing::Busy);
             }
             Leak::UnlistedSeat(id) => self.acd.set_standing(id, Standing::Out),

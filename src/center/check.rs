@@ -36,12 +36,14 @@ impl Center {
                 assert_eq!(queued, Some(way.queue), "{id} waits and is not in its queue");
                 assert!(!way.too_long, "{id} waits though its time is over");
             }
-            Place::Greeting { .. }
+            Place::Greeting(_)
             | Place::Wishing { .. }
             | Place::Message
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::Reaching(_)
+            | Place::Outside(_)
             | Place::Overflowing { .. }
             | Place::Summoning(_)
             | Place::Calling(_)
@@ -76,6 +78,9 @@ impl Center {
         let mut owners: Vec<LegId> = live.place.offers().iter().map(|offer| offer.leg).collect();
         owners.extend(live.place.party().map(|party| party.leg));
         owners.extend(live.place.outing().into_iter().flat_map(|outing| [Some(outing.from.leg), outing.to]).flatten());
+        owners.extend(live.place.reaching().and_then(|attempt| attempt.leg));
+        owners.extend(live.place.through().map(|through| through.leg));
+        owners.extend(live.way.as_ref().and_then(|way| way.desk.as_ref()).and_then(|desk| desk.leg));
         let ending = matches!(live.place, Place::Ending { .. });
         for (leg, state) in live.call.legs() {
             assert_eq!(self.call_of.get(&leg), Some(&id), "{leg} is in {id} and the index says otherwise");
@@ -83,16 +88,24 @@ impl Center {
             assert_eq!(parting, self.timers.at(Timer::Leg(leg)).is_some(), "{leg}: parting and its deadline differ");
             assert!(!ending || parting, "{id} ends and {leg} was not hung up");
             if state.role != Role::Caller && !matches!(live.place, Place::Telling(_)) {
-                assert!(parting || owners.contains(&leg), "{leg} of a seat is nobody's offer and nobody's talk");
+                assert!(
+                    parting || owners.contains(&leg),
+                    "{leg} of a seat is nobody's offer, nobody's talk and nobody outside"
+                );
             }
         }
         let callers = live.call.legs().filter(|(_, leg)| leg.role == Role::Caller).count();
-        assert!(ending || callers == usize::from(live.way.is_some()), "{id} has {callers} callers");
+        assert!(ending || callers == usize::from(live.is_callers()), "{id} has {callers} callers");
+        assert!(live.place.reaching().is_none_or(|attempt| attempt.leg.is_some()), "{id} reaches for nobody");
     }
 
     fn check_timers_of(&self, id: CallId, live: &Live) {
         let leased = self.timers.at(Timer::Place(id)).is_some();
         assert_eq!(leased, live.place.is_leased(), "{id} in {:?}: lease and deadline differ", live.place);
+        let rung = live.way.as_ref().and_then(|way| way.desk.as_ref()).is_some_and(|desk| desk.leg.is_some());
+        assert_eq!(self.timers.at(Timer::Desk(id)).is_some(), rung, "{id}: the old desk and its deadline differ");
+        let waits = matches!(live.place, Place::Waiting | Place::Announcing(_) | Place::Offered(_));
+        assert!(!rung || waits, "{id}: the old desk rings for a caller who is in {:?}", live.place);
         if matches!(live.place, Place::Waiting | Place::Announcing(_)) {
             let limit = live.way.as_ref().and_then(|way| way.planned().max_wait_ms);
             assert_eq!(self.timers.at(Timer::MaxWait(id)).is_some(), limit.is_some(), "{id} waits without its limit");
@@ -125,9 +138,11 @@ impl Center {
     fn check_timers(&self) {
         for timer in self.timers.all() {
             let lives = match timer {
-                Timer::Place(call) | Timer::MaxWait(call) | Timer::Overflow(call) | Timer::Say(call) => {
-                    self.calls.contains_key(&call)
-                }
+                Timer::Place(call)
+                | Timer::MaxWait(call)
+                | Timer::Overflow(call)
+                | Timer::Say(call)
+                | Timer::Desk(call) => self.calls.contains_key(&call),
                 Timer::Leg(leg) => self.call_of.contains_key(&leg),
                 Timer::Seat(seat) => self.seats.contains_key(&seat),
                 Timer::DrainNotice | Timer::DrainEnd => matches!(self.door, Door::Draining { .. }),
@@ -155,24 +170,25 @@ fn check_sound(id: CallId, live: &Live) {
             let fits = match (source, place) {
                 (
                     Source::Prompt { run, .. },
-                    Place::Greeting { run: now }
+                    Place::Greeting(Saying { run: now, .. })
                     | Place::Announcing(Saying { run: now, .. })
                     | Place::Wishing { run: now, .. }
                     | Place::Overflowing { run: now }
                     | Place::Telling(Sentence { run: now, .. }),
                 ) => run == now,
-                (Source::Leg { leg: other, .. }, Place::Joining(_) | Place::Talking(_) | Place::Called(_)) => {
-                    !state.held && live.call.leg(*other).is_some_and(|leg| leg.phase.is_audible())
-                }
-                (Source::Music { .. }, Place::Waiting | Place::Offered(_)) | (Source::Ringback, Place::Calling(_)) => {
-                    true
-                }
-                (Source::Music { .. }, Place::Joining(_) | Place::Talking(_) | Place::Called(_)) => {
-                    live.call.legs().any(|(_, leg)| leg.held)
-                }
+                (
+                    Source::Leg { leg: other, .. },
+                    Place::Joining(_) | Place::Talking(_) | Place::Outside(_) | Place::Called(_),
+                ) => !state.held && live.call.leg(*other).is_some_and(|leg| leg.phase.is_audible()),
+                (Source::Music { .. }, Place::Waiting | Place::Offered(_))
+                | (Source::Ringback, Place::Reaching(_) | Place::Calling(_)) => true,
+                (
+                    Source::Music { .. },
+                    Place::Joining(_) | Place::Talking(_) | Place::Outside(_) | Place::Called(_),
+                ) => live.call.legs().any(|(_, leg)| leg.held),
                 (
                     Source::Prompt { .. } | Source::Leg { .. } | Source::Music { .. } | Source::Ringback,
-                    Place::Greeting { .. }
+                    Place::Greeting(_)
                     | Place::Waiting
                     | Place::Announcing(_)
                     | Place::Wishing { .. }
@@ -180,6 +196,8 @@ fn check_sound(id: CallId, live: &Live) {
                     | Place::Offered(_)
                     | Place::Joining(_)
                     | Place::Talking(_)
+                    | Place::Reaching(_)
+                    | Place::Outside(_)
                     | Place::Overflowing { .. }
                     | Place::Summoning(_)
                     | Place::Calling(_)

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use super::live::{Live, Outing, Party, Place, Sentence, Whom};
+use super::live::{Live, Outing, Party, Place, Sentence, Whom, music_on_hold};
 use super::timers::Timer;
+use super::way_out::WayOut;
 use super::{Center, Out, Refusal, TalkCommand};
 use crate::call::{Call, Phase, Role};
 use crate::dialplan::{Callee, feature};
-use crate::seat::{Then, Work, WrapUpRule};
+use crate::seat::{Seat, Then, Work, WrapUpRule};
 use crate::types::{
     CallEvent, CallId, Calling, Cause, Dial, Fate, LegCommand, LegId, LineNumber, Origin, PhoneNumber, PromptName,
     SeatId, Target,
@@ -30,7 +31,9 @@ impl Center {
             Callee::Seat(other) if other != seat => Ok(Whom::Seat(other)),
             Callee::Emergency | Callee::Citizen => match self.plan.ways_out(emergency) {
                 ways if ways.is_empty() => Err(Refusal::NoSuchNumber),
-                ways => Ok(Whom::Over(ways)),
+                ways => {
+                    Ok(Whom::Over(ways.into_iter().map(|trunk| WayOut { trunk, number: number.clone() }).collect()))
+                }
             },
             Callee::OwnLine => Err(Refusal::OwnLine),
             Callee::Seat(_) | Callee::Nobody => Err(Refusal::NoSuchNumber),
@@ -71,6 +74,7 @@ impl Center {
             call: Call::outgoing(leg, Role::Seat),
             place: Place::Waiting,
             way: None,
+            outside: None,
             origin: Origin::Seat(seat),
             called: line,
             calling: Calling { raw: seat.0.to_string(), ..Calling::default() },
@@ -115,10 +119,9 @@ impl Center {
     fn place(&mut self, id: CallId, from: Party, number: PhoneNumber, whom: Whom, out: &mut Out<'_>) -> Outing {
         self.seat_of.insert(from.leg, from.seat);
         let agent = self.seats.get_mut(&from.seat).and_then(|seat| {
-            seat.own_call(id, from.leg);
+            seat.own_call(out.now.mono, id, from.leg);
             seat.agent_id()
         });
-        let music = self.plan.queues.first().map(|queue| queue.music.clone());
         if let Some(live) = self.calls.get_mut(&id) {
             let line = matches!(whom, Whom::Over(_)).then(|| live.called.clone());
             live.to = Some(number.clone());
@@ -126,7 +129,7 @@ impl Center {
             out.row(id, CallEvent::Placed { leg: from.leg, seat: from.seat, agent, number, line, linked });
         }
         self.settle(from.seat, out);
-        Outing { from, whom, to: None, music: music.unwrap_or_else(|| PromptName::new("music/waiting")) }
+        Outing { from, whom, to: None, music: music_on_hold(&self.plan) }
     }
 
     /// Moves the call to a place where somebody is rung for a bounded time.
@@ -138,53 +141,54 @@ impl Center {
         }
     }
 
-    /// Dials the other party, over the next trunk where it is one of the network. `before`: what the last attempt came to.
+    /// Dials the other party, over the next way where it is one of the network. `before`: what the last attempt came to.
     fn call_next(&mut self, id: CallId, mut outing: Outing, before: Cause, out: &mut Out<'_>) {
-        let Some((called, number)) = self.calls.get(&id).and_then(|live| Some((live.called.clone(), live.to.clone()?)))
-        else {
-            return;
-        };
         let own = |text: String| Calling { number: PhoneNumber::parse(&text).ok(), raw: text, ..Calling::default() };
-        let (target, trunk, calling, line_name, auto_answer) = match &mut outing.whom {
+        let Some(live) = self.calls.get(&id) else { return };
+        let (beside, line) = (Some(outing.from.leg), own(live.called.as_str().to_owned()));
+        let leg = match &mut outing.whom {
             Whom::Seat(other) => {
-                let free =
-                    |seat: &crate::seat::Seat| seat.is_signed_in() && seat.reachable() && seat.work() == Work::Idle;
-                if !self.seats.get(other).is_some_and(free) {
-                    return self.not_reached(id, Cause::Busy, out);
-                }
-                let name = self.plan.seats.get(&outing.from.seat).map(|seat| seat.name.clone()).unwrap_or_default();
-                let auto_answer = self.plan.seats.get(other).is_some_and(|planned| planned.auto_answer);
-                (Target::Seat(*other), None, own(outing.from.seat.0.to_string()), name, auto_answer)
+                let (other, from) = (*other, own(outing.from.seat.0.to_string()));
+                self.ring_seat(id, other, &outing.from, from, out).ok_or(Cause::Busy)
             }
-            Whom::Over(ways) if ways.is_empty() => return self.not_reached(id, before, out),
-            Whom::Over(ways) => {
-                let trunk = ways.remove(0);
-                let name = self.plan.trunk(trunk).map(|planned| planned.name.clone());
-                let target = Target::Trunk { trunk, number: number.clone() };
-                (target, name, own(called.as_str().to_owned()), self.name_of_line(&called), false)
-            }
+            Whom::Over(ways) => self.dial_way(id, ways, None, (line, beside), out).ok_or(before),
         };
-        let leg = self.ids.legs.take();
-        self.call_of.insert(leg, id);
-        if let Whom::Seat(other) = outing.whom {
-            self.seat_of.insert(leg, other);
-            if let Some(seat) = self.seats.get_mut(&other) {
-                seat.own_call(id, leg);
+        match leg {
+            Ok(leg) => {
+                outing.to = Some(leg);
+                self.go_out(id, Place::Calling(outing), out);
             }
-            self.settle(other, out);
+            Err(cause) => self.not_reached(id, cause, out),
         }
-        if let Some(live) = self.calls.get_mut(&id) {
-            live.call.dial(leg, Role::Called);
-        }
-        outing.to = Some(leg);
-        let beside = Some(outing.from.leg);
-        out.row(id, CallEvent::Dialled { leg, number, trunk });
-        let dial = Dial { target, beside, calling, line: called, line_name, auto_answer };
-        out.leg(id, leg, LegCommand::Dial(Box::new(dial)));
-        self.go_out(id, Place::Calling(outing), out);
     }
 
-    fn name_of_line(&self, line: &LineNumber) -> String {
+    /// Rings another seat for one that calls it; `None` when it is not free.
+    fn ring_seat(
+        &mut self,
+        id: CallId,
+        other: SeatId,
+        from: &Party,
+        calling: Calling,
+        out: &mut Out<'_>,
+    ) -> Option<LegId> {
+        let free = |seat: &Seat| seat.is_signed_in() && seat.reachable() && seat.work() == Work::Idle;
+        self.seats.get(&other).filter(|seat| free(seat))?;
+        let live = self.calls.get(&id)?;
+        let (line, number) = (live.called.clone(), live.to.clone()?);
+        let line_name = self.plan.seats.get(&from.seat).map(|seat| seat.name.clone()).unwrap_or_default();
+        let auto_answer = self.plan.seats.get(&other).is_some_and(|planned| planned.auto_answer);
+        let (target, beside) = (Target::Seat(other), Some(from.leg));
+        let dial = Dial { target, beside, calling, line, line_name, auto_answer };
+        let leg = self.dial_party(id, dial, (number, None, None), out);
+        self.seat_of.insert(leg, other);
+        if let Some(seat) = self.seats.get_mut(&other) {
+            seat.own_call(out.now.mono, id, leg);
+        }
+        self.settle(other, out);
+        Some(leg)
+    }
+
+    pub(super) fn name_of_line(&self, line: &LineNumber) -> String {
         let name = self.plan.line(line).map(|planned| planned.name.as_str()).unwrap_or_default();
         format!("{line} {name}").trim_end().to_owned()
     }
@@ -210,7 +214,7 @@ impl Center {
                 out.hear(id, live.go(out.now.mono, Place::Called(outing)));
                 self.record(id, leg, out);
             }
-            Place::Greeting { .. }
+            Place::Greeting(_)
             | Place::Waiting
             | Place::Announcing(_)
             | Place::Wishing { .. }
@@ -218,6 +222,8 @@ impl Center {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::Reaching(_)
+            | Place::Outside(_)
             | Place::Overflowing { .. }
             | Place::Summoning(_)
             | Place::Calling(_)
@@ -254,6 +260,8 @@ impl Center {
             | Cause::Unreachable
             | Cause::Unregistered
             | Cause::NoSuchNumber
+            | Cause::Gone
+            | Cause::Closed
             | Cause::ModeNotServed
             | Cause::NoCommonMedia
             | Cause::Overload
@@ -285,13 +293,17 @@ impl Center {
         id: CallId,
         (leg, seat): (LegId, Option<SeatId>),
         phase: Phase,
-        cause: Cause,
+        (cause, status): (Cause, Option<u16>),
         out: &mut Out<'_>,
     ) {
         if let Some(seat) = seat {
             self.seat_left_leg(seat, leg, Then::Idle, out);
         }
-        let Some(outing) = self.calls.get(&id).and_then(|live| live.place.outing()).cloned() else { return };
+        let Some(live) = self.calls.get(&id) else { return };
+        if live.is_callers() {
+            return self.outside_gone(id, leg, phase, cause, out);
+        }
+        let Some(outing) = live.place.outing().cloned() else { return };
         if phase == Phase::Parting || outing.to != Some(leg) {
             return;
         }
@@ -299,9 +311,7 @@ impl Center {
             let fate = Fate::Reached { seat: outing.from.seat };
             return self.end(id, fate, Cause::HungUp, out);
         }
-        // Where the carrier is to blame, not the person, another trunk may do better.
-        let carrier = matches!(cause, Cause::Unreachable | Cause::Overload | Cause::Failed);
-        if carrier && matches!(outing.whom, Whom::Over(_)) {
+        if cause.is_of_the_way(status) && matches!(outing.whom, Whom::Over(_)) {
             return self.call_next(id, outing, cause, out);
         }
         self.not_reached(id, cause, out);
@@ -320,6 +330,8 @@ impl Center {
             Cause::Unreachable
             | Cause::Unregistered
             | Cause::NoSuchNumber
+            | Cause::Gone
+            | Cause::Closed
             | Cause::ModeNotServed
             | Cause::NoCommonMedia
             | Cause::Overload

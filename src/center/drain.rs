@@ -75,13 +75,15 @@ impl Center {
 /// Whose call may last until the end. A sentence that ends its call anyway is not cut for the notice.
 fn hears_notice(place: &Place) -> bool {
     match place {
-        Place::Greeting { .. }
+        Place::Greeting(_)
         | Place::Waiting
         | Place::Announcing(_)
         | Place::Offered(_)
         | Place::Joining(_)
         | Place::Talking(_)
         | Place::Message
+        | Place::Reaching(_)
+        | Place::Outside(_)
         | Place::Summoning(_)
         | Place::Calling(_)
         | Place::Called(_) => true,
@@ -95,13 +97,15 @@ fn fate_now(place: &Place) -> Fate {
         Place::Overflowing { .. } => Fate::Overflowed,
         Place::Message | Place::Wishing { kind: WishKind::Callback, .. } => Fate::LeftWish,
         Place::Telling(Sentence { fate, .. }) => *fate,
-        Place::Greeting { .. }
+        Place::Greeting(_)
         | Place::Waiting
         | Place::Announcing(_)
         | Place::Offered(_)
         | Place::Joining(_)
         | Place::Talking(_)
         | Place::Wishing { kind: WishKind::Message, .. }
+        | Place::Reaching(_)
+        | Place::Outside(_)
         | Place::Summoning(_)
         | Place::Calling(_)
         | Place::Called(_)

@@ -24,7 +24,9 @@ impl Center {
         match gone {
             Some(Leg { role: Role::Caller, .. }) => self.caller_gone(id, cause, out),
             Some(Leg { role: Role::Seat, phase, .. }) => self.seat_gone(id, leg, seat, phase, (cause, status), out),
-            Some(Leg { role: Role::Called, phase, .. }) => self.called_gone(id, (leg, seat), phase, cause, out),
+            Some(Leg { role: Role::Called, phase, .. }) => {
+                self.called_gone(id, (leg, seat), phase, (cause, status), out);
+            }
             None => {}
         }
         self.close(id, out);
@@ -36,16 +38,18 @@ impl Center {
         let or_failed = |abandoned: Fate| if left { abandoned } else { Fate::Failed { cause } };
         let say = if matches!(live.place, Place::Offered(_)) { Cause::Cancelled } else { Cause::HungUp };
         let fate = match &live.place {
-            Place::Greeting { .. } => or_failed(Fate::AbandonedInGreeting),
+            Place::Greeting(_) => or_failed(Fate::AbandonedInGreeting),
             Place::Waiting | Place::Announcing(_) | Place::Wishing { kind: WishKind::Message, .. } => {
                 or_failed(Fate::AbandonedInQueue)
             }
             Place::Wishing { kind: WishKind::Callback, .. } | Place::Message => Fate::LeftWish,
-            Place::Offered(_) | Place::Joining(_) => or_failed(Fate::AbandonedInRing),
+            Place::Offered(_) | Place::Joining(_) | Place::Reaching(_) => or_failed(Fate::AbandonedInRing),
             Place::Talking(party) => Fate::Answered { seat: party.seat },
+            Place::Outside(_) => Fate::AnsweredOutside,
             Place::Overflowing { .. } => Fate::Overflowed,
+            Place::Telling(sentence) => sentence.fate,
             // None of these has a caller.
-            Place::Summoning(_) | Place::Calling(_) | Place::Called(_) | Place::Telling(_) => or_failed(Fate::Served),
+            Place::Summoning(_) | Place::Calling(_) | Place::Called(_) => or_failed(Fate::Served),
             Place::Ending { .. } => return,
         };
         self.note_talk(id, out);
@@ -95,7 +99,7 @@ impl Center {
                 self.end(id, if failed { Fate::Failed { cause } } else { sentence.fate }, Cause::HungUp, out);
             }
             Place::Summoning(_) | Place::Calling(_) | Place::Called(_) => self.placer_gone(id, cause, out),
-            Place::Greeting { .. }
+            Place::Greeting(_)
             | Place::Waiting
             | Place::Announcing(_)
             | Place::Wishing { .. }
@@ -103,6 +107,8 @@ impl Center {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::Reaching(_)
+            | Place::Outside(_)
             | Place::Overflowing { .. }
             | Place::Ending { .. } => tracing::error!(%leg, "a seat's leg was neither offered, talking nor parting"),
         }
@@ -150,9 +156,11 @@ impl Center {
         let legs: Vec<LegId> = open.map(|(leg, _)| leg).collect();
         self.acd.leave(id);
         self.timers.clear(Timer::Place(id));
-        self.timers.clear(Timer::MaxWait(id));
-        self.timers.clear(Timer::Overflow(id));
-        self.timers.clear(Timer::Say(id));
+        self.timers.clear(Timer::Desk(id));
+        if let Some(way) = &mut live.way {
+            way.desk = None;
+        }
+        self.forget_waiting(id);
         for offer in place.offers() {
             out.row(id, CallEvent::OfferEnded { offer: offer.id, cause: Cause::Cancelled });
         }
@@ -180,6 +188,13 @@ impl Center {
         }
     }
 
+    /// The call waits no more, or in another queue: what was to come of the waiting comes not.
+    pub(super) fn forget_waiting(&mut self, id: CallId) {
+        for timer in [Timer::MaxWait(id), Timer::Overflow(id), Timer::Say(id)] {
+            self.timers.clear(timer);
+        }
+    }
+
     /// From our hang-up on a leg has a bounded time for its last word.
     pub(super) fn watch_parting(&mut self, leg: LegId, out: &Out<'_>) {
         let longest = Duration::from_millis(self.config.clear_max_ms.into());
@@ -189,8 +204,10 @@ impl Center {
     /// Writes the fate when the caller is gone, or the last leg of a call without one: a telephone that was withdrawn may
     /// take half a minute for its last word, and the record does not wait for it. The call lives until its last leg is gone.
     fn close(&mut self, id: CallId, out: &mut Out<'_>) {
-        let Some(Live { call, place: Place::Ending { fate }, way, .. }) = self.calls.get_mut(&id) else { return };
-        let is_over = call.is_empty() || (way.is_some() && call.caller().is_none());
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        let is_callers = live.is_callers();
+        let Live { call, place: Place::Ending { fate }, .. } = live else { return };
+        let is_over = call.is_empty() || (is_callers && call.caller().is_none());
         if let Some(fate) = fate.take_if(|_| is_over) {
             out.row(id, CallEvent::Ended { fate });
         }

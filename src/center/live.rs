@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::way_out::{Attempt, WayOut};
 use crate::acd::Ticket;
 use crate::call::{Call, Scene};
-use crate::dialplan::{AnswerWhen, Overflow, OverflowTo, Plan, Queue, QueueService, feature};
+use crate::dialplan::{Overflow, OverflowTo, Plan, Queue, feature};
 use crate::seat::WrapUpRule;
 use crate::types::{
-    CallId, Calling, Cause, Fate, LegId, LineNumber, Mono, OfferId, Origin, PhoneNumber, PromptName, QueueId, RunId,
-    SeatId, Source, TrunkId, Wall, WishKind, Word,
+    CallId, Calling, Cause, DestinationId, Fate, LegId, LineNumber, Mono, OfferId, Origin, PhoneNumber, PromptName,
+    QueueId, RunId, SeatId, Source, Wall, WishKind, Word,
 };
 
 /// A live call.
@@ -17,8 +18,10 @@ use crate::types::{
 pub(super) struct Live {
     pub(super) call: Call,
     pub(super) place: Place,
-    /// Its way through a queue; a feature code or a refused call has none.
+    /// Its way through a queue, now or when nobody outside answers; a feature code or a refused call has none.
     pub(super) way: Option<Way>,
+    /// Where it goes on outside when all notices are said.
+    pub(super) outside: Option<Attempt>,
     pub(super) origin: Origin,
     pub(super) called: LineNumber,
     pub(super) calling: Calling,
@@ -39,11 +42,8 @@ pub(super) struct Live {
 /// Where a call is. One enum: a call cannot wait and talk at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// The caller hears the greeting of the line, whole.
-    Greeting {
-        /// This playing of it.
-        run: RunId,
-    },
+    /// The caller hears notices and the greeting of the line, each whole.
+    Greeting(Saying),
     /// In its queue, hearing music.
     Waiting,
     /// In its queue, hearing where it stands. Cut the moment a seat is free.
@@ -55,6 +55,10 @@ pub(super) enum Place {
     Joining(Party),
     /// Caller and seat talk.
     Talking(Party),
+    /// Somebody outside is rung for the caller, who hears the ringing tone.
+    Reaching(Attempt),
+    /// Caller and somebody outside talk.
+    Outside(Through),
     /// The caller is told that nobody can come.
     Overflowing {
         /// This playing of the prompt.
@@ -75,7 +79,8 @@ pub(super) enum Place {
     Calling(Outing),
     /// The seat and its party talk.
     Called(Outing),
-    /// A seat's phone hears what its feature code did, or why its call has come to nothing; then the call ends.
+    /// A seat's phone hears what its feature code did, or why its call has come to nothing, a caller that a number is served
+    /// no more, or that nobody answers; then the call ends.
     Telling(Sentence),
     /// Its fate is decided; legs that we hung up have not said their last word.
     Ending {
@@ -97,16 +102,26 @@ pub(super) struct Outing {
     pub(super) music: PromptName,
 }
 
+/// Whom a caller has reached outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Through {
+    pub(super) leg: LegId,
+    /// Name of the place.
+    pub(super) destination: String,
+    /// Heard while somebody holds.
+    pub(super) music: PromptName,
+}
+
 /// The party whom a seat calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Whom {
     /// Another seat.
     Seat(SeatId),
-    /// A number of the network, over one of these trunks that were not tried yet, the next one first.
-    Over(Vec<TrunkId>),
+    /// A number of the network, over one of these ways that were not tried yet, the next one first.
+    Over(Vec<WayOut>),
 }
 
-/// What a seat's phone hears before the call ends.
+/// What is heard before the call ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sentence {
     /// This playing of the prompt.
@@ -114,11 +129,11 @@ pub(super) struct Sentence {
     pub(super) prompt: PromptName,
     /// With which the call ends.
     pub(super) fate: Fate,
-    /// For which the phone is hung up.
+    /// For which whoever hears it is hung up.
     pub(super) cause: Cause,
 }
 
-/// An announcement of several prompts.
+/// Several prompts, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Saying {
     /// The playing of the one that is heard.
@@ -148,12 +163,14 @@ impl Place {
     pub(super) fn party(&self) -> Option<Party> {
         match self {
             Place::Joining(party) | Place::Talking(party) => Some(*party),
-            Place::Greeting { .. }
+            Place::Greeting(_)
             | Place::Waiting
             | Place::Announcing(_)
             | Place::Wishing { .. }
             | Place::Message
             | Place::Offered(_)
+            | Place::Reaching(_)
+            | Place::Outside(_)
             | Place::Overflowing { .. }
             | Place::Summoning(_)
             | Place::Calling(_)
@@ -167,13 +184,15 @@ impl Place {
     pub(super) fn offers(&self) -> &[Offer] {
         match self {
             Place::Offered(offers) => offers,
-            Place::Greeting { .. }
+            Place::Greeting(_)
             | Place::Waiting
             | Place::Announcing(_)
             | Place::Wishing { .. }
             | Place::Message
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::Reaching(_)
+            | Place::Outside(_)
             | Place::Overflowing { .. }
             | Place::Summoning(_)
             | Place::Calling(_)
@@ -187,7 +206,7 @@ impl Place {
     pub(super) fn outing(&self) -> Option<&Outing> {
         match self {
             Place::Summoning(outing) | Place::Calling(outing) | Place::Called(outing) => Some(outing),
-            Place::Greeting { .. }
+            Place::Greeting(_)
             | Place::Waiting
             | Place::Announcing(_)
             | Place::Wishing { .. }
@@ -195,26 +214,39 @@ impl Place {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::Reaching(_)
+            | Place::Outside(_)
             | Place::Overflowing { .. }
             | Place::Telling(_)
             | Place::Ending { .. } => None,
         }
     }
 
+    /// Who is being reached outside for the caller.
+    pub(super) fn reaching(&self) -> Option<&Attempt> {
+        if let Place::Reaching(attempt) = self { Some(attempt) } else { None }
+    }
+
+    /// Whom the caller has reached outside.
+    pub(super) fn through(&self) -> Option<&Through> {
+        if let Place::Outside(through) = self { Some(through) } else { None }
+    }
+
     /// Whether the place has a deadline.
     pub(super) fn is_leased(&self) -> bool {
         match self {
-            Place::Greeting { .. }
+            Place::Greeting(_)
             | Place::Announcing(_)
             | Place::Wishing { .. }
             | Place::Message
             | Place::Offered(_)
             | Place::Joining(_)
+            | Place::Reaching(_)
             | Place::Overflowing { .. }
             | Place::Summoning(_)
             | Place::Calling(_)
             | Place::Telling(_) => true,
-            Place::Waiting | Place::Talking(_) | Place::Called(_) | Place::Ending { .. } => false,
+            Place::Waiting | Place::Talking(_) | Place::Outside(_) | Place::Called(_) | Place::Ending { .. } => false,
         }
     }
 }
@@ -229,9 +261,6 @@ pub(super) struct Way {
     pub(super) queue: QueueId,
     /// Queues that the call has left, by their index in that plan: it never goes back.
     left: Vec<QueueId>,
-    pub(super) greeting: PromptName,
-    pub(super) answer: AnswerWhen,
-    pub(super) line_name: String,
     pub(super) ticket: Ticket,
     /// Since when it waits, in whichever queue; offers count as waiting.
     pub(super) waiting_since: Option<Mono>,
@@ -241,34 +270,31 @@ pub(super) struct Way {
     pub(super) prefer: Option<SeatId>,
     /// What the caller lists say of the caller.
     pub(super) mark: Option<Word>,
-    /// Prompts that follow the greeting, the next one last.
-    pub(super) then_say: Vec<PromptName>,
+    /// Places outside to which rules have sent the call: none is tried twice.
+    tried: Vec<DestinationId>,
+    /// The old desk, which rings beside the seats; `None` when there is none, or it has come to nothing.
+    pub(super) desk: Option<Attempt>,
+    /// It waits in this queue, or has left it for an offer or a place outside and comes back.
+    pub(super) queued: bool,
     /// The longest waiting is over: no new offer.
     pub(super) too_long: bool,
 }
 
 impl Way {
-    pub(super) fn new(
-        plan: Arc<Plan>,
-        line_name: String,
-        service: &QueueService,
-        (planned, queue): (QueueId, QueueId),
-        ticket: Ticket,
-    ) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, (planned, queue): (QueueId, QueueId), ticket: Ticket) -> Self {
         Self {
             plan,
             planned,
             queue,
             left: Vec::new(),
-            greeting: service.greeting.clone(),
-            answer: service.answer,
-            line_name,
             ticket,
             waiting_since: None,
             joined: ticket.since(),
             prefer: None,
             mark: None,
-            then_say: Vec::new(),
+            tried: Vec::new(),
+            desk: None,
+            queued: false,
             too_long: false,
         }
     }
@@ -278,16 +304,22 @@ impl Way {
         self.left.push(std::mem::replace(&mut self.planned, planned));
         self.queue = queue;
         self.too_long = false;
+        self.queued = false;
     }
 
-    /// Where the call may go by the rules of its queue: not back to where it was.
+    /// Sends the call to a place outside.
+    pub(super) fn leave_for(&mut self, to: DestinationId, line: &LineNumber) -> Option<Attempt> {
+        self.tried.push(to);
+        Some(Attempt::new(&self.plan, self.plan.destination(to)?, line))
+    }
+
+    /// Where the call may go by the rules of its queue: not back to where it was, and to no place outside twice.
     pub(super) fn overflows(&self) -> impl Iterator<Item = Overflow> + '_ {
         let rules = self.planned().overflow.iter().copied();
         rules.filter(|rule| match rule.to {
             OverflowTo::Queue(to) => to != self.planned && !self.left.contains(&to),
             OverflowTo::Message => true,
-            // No call goes on outside yet.
-            OverflowTo::Destination(_) => false,
+            OverflowTo::Destination(to) => !self.tried.contains(&to),
         })
     }
 
@@ -326,15 +358,16 @@ impl Live {
             return Some(prompt(&PromptName::new(feature::ENDING), run));
         }
         match &self.place {
-            Place::Greeting { run } => Some(prompt(&self.way.as_ref()?.greeting, *run)),
             Place::Waiting | Place::Offered(_) => music().map(Scene::Apart),
-            Place::Announcing(saying) => Some(prompt(&saying.name, saying.run)),
+            Place::Greeting(saying) | Place::Announcing(saying) => Some(prompt(&saying.name, saying.run)),
             Place::Wishing { run, .. } => Some(prompt(&self.way.as_ref()?.planned().wish.as_ref()?.done, *run)),
             Place::Message => Some(Scene::Silent),
             Place::Joining(_) | Place::Talking(_) => music().map(|on_hold| Scene::Together { on_hold }),
             Place::Overflowing { run } => Some(prompt(&self.way.as_ref()?.planned().overflow_prompt, *run)),
-            Place::Summoning(_) | Place::Calling(_) => Some(Scene::Apart(Source::Ringback)),
-            Place::Called(outing) => Some(Scene::Together { on_hold: Source::Music { name: outing.music.clone() } }),
+            Place::Reaching(_) | Place::Summoning(_) | Place::Calling(_) => Some(Scene::Apart(Source::Ringback)),
+            Place::Outside(Through { music, .. }) | Place::Called(Outing { music, .. }) => {
+                Some(Scene::Together { on_hold: Source::Music { name: music.clone() } })
+            }
             Place::Telling(sentence) => Some(prompt(&sentence.prompt, sentence.run)),
             Place::Ending { .. } => None,
         }
@@ -347,6 +380,16 @@ impl Live {
         self.sound()
     }
 
+    /// Whether it is a citizen's: it lasts until that leg is gone.
+    pub(super) fn is_callers(&self) -> bool {
+        matches!(self.origin, Origin::Trunk(_))
+    }
+
+    /// Whether its time in the queue is not over.
+    pub(super) fn may_wait(&self) -> bool {
+        self.way.as_ref().is_some_and(|way| !way.too_long)
+    }
+
     /// Whether the row of its end is written: nothing but last words and figures follows.
     pub(super) fn is_over(&self) -> bool {
         self.place == Place::Ending { fate: None }
@@ -357,4 +400,9 @@ impl Live {
         let scene = self.scene()?;
         self.call.hear(&scene)
     }
+}
+
+/// Heard while somebody holds in a call that is in no queue.
+pub(super) fn music_on_hold(plan: &Plan) -> PromptName {
+    plan.queues.first().map_or_else(|| PromptName::new("music/waiting"), |queue| queue.music.clone())
 }

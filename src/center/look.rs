@@ -148,6 +148,8 @@ pub struct CallView {
     pub seat: Option<SeatId>,
     /// The person there, if one signed in.
     pub agent: Option<AgentId>,
+    /// The place outside that is rung for the caller, or has answered.
+    pub outside: Option<String>,
     /// The mark of the caller lists that counts for it.
     pub mark: Option<Word>,
     /// Its priority with what waiting has added; 0 outside of queues.
@@ -172,7 +174,11 @@ pub enum WhereIs {
     Joining,
     /// Caller and seat talk.
     Talking,
-    /// Hears that nobody can come.
+    /// Somebody outside is rung for the caller.
+    Reaching,
+    /// Caller and somebody outside talk.
+    Outside,
+    /// Hears that nobody can come, or that the number is served no more.
     Overflowing,
     /// Left the queue: hears that the wish is noted, or leaves a message.
     Wishing,
@@ -290,16 +296,19 @@ impl Center {
             arrived: live.arrived_wall,
             queue: live.way.as_ref().map(|way| way.planned().name.clone()),
             place: match &live.place {
-                Place::Greeting { .. } => WhereIs::Greeting,
+                Place::Greeting(_) => WhereIs::Greeting,
                 Place::Waiting | Place::Announcing(_) => WhereIs::Waiting,
                 Place::Wishing { .. } | Place::Message => WhereIs::Wishing,
                 Place::Offered(_) => WhereIs::Offered,
                 Place::Joining(_) => WhereIs::Joining,
                 Place::Talking(_) => WhereIs::Talking,
+                Place::Reaching(_) => WhereIs::Reaching,
+                Place::Outside(_) => WhereIs::Outside,
                 Place::Overflowing { .. } => WhereIs::Overflowing,
                 Place::Summoning(_) | Place::Calling(_) => WhereIs::Calling,
                 Place::Called(_) => WhereIs::Called,
                 Place::Telling(sentence) if sentence.fate == Fate::Served => WhereIs::Feature,
+                Place::Telling(_) if live.is_callers() => WhereIs::Overflowing,
                 Place::Telling(_) => WhereIs::Calling,
                 Place::Ending { .. } => WhereIs::Ending,
             },
@@ -307,6 +316,7 @@ impl Center {
             waited_ms: waited(live, now),
             seat,
             agent: seat.and_then(|seat| self.seats.get(&seat)).and_then(|seat| seat.agent_id()),
+            outside: outside(live),
             mark: live.way.as_ref().and_then(|way| way.mark.clone()),
             priority: self.acd.priority(id).unwrap_or_default(),
             linked: live.linked,
@@ -315,10 +325,16 @@ impl Center {
     }
 }
 
+/// The name of the place outside that a call goes on to.
+fn outside(live: &Live) -> Option<String> {
+    let reaching = live.place.reaching().map(|attempt| attempt.destination.clone());
+    reaching.or_else(|| live.place.through().map(|through| through.destination.clone()))
+}
+
 /// How long a call has waited; the clock stops when it talks.
 fn waited(live: &Live, now: Mono) -> Option<u64> {
     let since = live.way.as_ref()?.waiting_since?;
-    let until = if matches!(live.place, Place::Talking(_)) { live.since } else { now };
+    let until = if matches!(live.place, Place::Talking(_) | Place::Outside(_)) { live.since } else { now };
     Some(ms(until.since(since)))
 }
 

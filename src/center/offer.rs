@@ -17,12 +17,20 @@ impl Center {
     /// Lets waiting calls rise and widen, moves those on whose queue has nobody, and offers every call that can be offered.
     pub(super) fn match_waiting(&mut self, out: &mut Out<'_>) {
         self.advance(out);
-        for call in std::mem::take(&mut self.returned) {
-            self.overflow_by_rule(call, out);
-        }
+        self.move_returned(out);
         self.leave_empty_queues(out);
+        self.move_returned(out);
         while let Some(found) = self.acd.next_match() {
             self.offer(found, out);
+        }
+    }
+
+    /// Calls that came back to their queues may have to go on; a place outside that cannot be rung gives them back at once.
+    fn move_returned(&mut self, out: &mut Out<'_>) {
+        while !self.returned.is_empty() {
+            for call in std::mem::take(&mut self.returned) {
+                self.overflow_by_rule(call, out);
+            }
         }
     }
 
@@ -36,6 +44,7 @@ impl Center {
     fn offer(&mut self, found: Match, out: &mut Out<'_>) {
         let id = found.call;
         let why = self.decision(&found, out);
+        let line_name = self.name_of_line(&self.calls.get(&id).expect("a waiting call lives").called);
         let live = self.calls.get_mut(&id).expect("a waiting call lives");
         let way = live.way.as_ref().expect("a waiting call has a way");
         let until = out.now.mono + Duration::from_millis(way.planned().ring_ms.into());
@@ -44,7 +53,7 @@ impl Center {
             beside: live.call.caller(),
             calling: live.calling.clone(),
             line: live.called.clone(),
-            line_name: format!("{} {}", live.called, way.line_name),
+            line_name,
             auto_answer: false,
         };
         let mut offers = Vec::new();
@@ -174,6 +183,8 @@ impl Center {
             | Cause::Unreachable
             | Cause::Unregistered
             | Cause::NoSuchNumber
+            | Cause::Gone
+            | Cause::Closed
             | Cause::ModeNotServed
             | Cause::NoCommonMedia
             | Cause::Overload

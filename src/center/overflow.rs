@@ -1,8 +1,9 @@
-//! A call leaves its queue without a seat: for another queue by the plan's rules, or for a message and the end.
+//! A call leaves its queue without a seat: for another queue or another site by the plan's rules, or for a message and
+//! the end.
 
 use std::time::Duration;
 
-use super::live::{Live, Place};
+use super::live::{Live, Place, Way};
 use super::timers::Timer;
 use super::{Center, Out};
 use crate::dialplan::{Overflow, OverflowTo, OverflowWhen};
@@ -17,26 +18,40 @@ impl Center {
         if let Some(rule) = self.rule_that_holds(id, out) {
             return self.move_on(id, rule, out);
         }
-        let Some(Live { way: Some(way), .. }) = self.calls.get_mut(&id) else { return };
-        let (queue, ahead) = (way.queue, self.acd.length(way.queue));
+        let Some(Live { way: Some(way), .. }) = self.calls.get(&id) else { return };
+        let (queue, row) = (way.queue, self.queued_row(way));
         if self.acd.join(out.now.mono, queue, id, way.ticket, way.prefer).is_err() {
             return self.overflow(id, OverflowWhy::Full, out);
         }
+        let Some(Live { way: Some(way), .. }) = self.calls.get_mut(&id) else { return };
         way.waiting_since.get_or_insert(out.now.mono);
+        way.queued = true;
         let ms = |ms: u32| out.now.mono + Duration::from_millis(ms.into());
         if let Some(most) = way.planned().max_wait_ms {
             self.timers.set(Timer::MaxWait(id), ms(most));
         }
-        if let Some(first) = way.overflows().filter_map(waited).min() {
-            self.timers.set(Timer::Overflow(id), ms(first));
-        }
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let (ahead, serving) = (small(ahead), small(self.acd.serving(queue)));
-        out.row(id, CallEvent::Queued { queue: way.planned().name.clone(), ahead, serving });
+        self.expect_overflow(id);
+        out.row(id, row);
         if let Some(live) = self.calls.get_mut(&id) {
             out.hear(id, live.go(out.now.mono, Place::Waiting));
         }
         self.expect_announcement(id, out);
+        self.ring_desk(id, out);
+    }
+
+    /// When the next rule holds that asks for a time of waiting here.
+    pub(super) fn expect_overflow(&mut self, id: CallId) {
+        let Some(Live { way: Some(way), .. }) = self.calls.get(&id) else { return };
+        if let Some(first) = way.overflows().filter_map(waited).min() {
+            self.timers.set(Timer::Overflow(id), way.joined + Duration::from_millis(first.into()));
+        }
+    }
+
+    /// The row of a call that joins its queue now, or comes back to it.
+    pub(super) fn queued_row(&self, way: &Way) -> CallEvent {
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let (ahead, serving) = (small(self.acd.length(way.queue)), small(self.acd.serving(way.queue)));
+        CallEvent::Queued { queue: way.planned().name.clone(), ahead, serving }
     }
 
     /// A waiting call goes on if a rule of its queue says so now.
@@ -73,16 +88,15 @@ impl Center {
         let Some(Live { way: Some(way), .. }) = self.calls.get_mut(&id) else { return };
         let planned = match rule.to {
             OverflowTo::Queue(planned) => planned,
-            OverflowTo::Destination(_) | OverflowTo::Message => return self.overflow(id, rule.when.why(), out),
+            OverflowTo::Destination(to) => return self.overflow_outside(id, to, rule.when.why(), out),
+            OverflowTo::Message => return self.overflow(id, rule.when.why(), out),
         };
         let to = way.name_of(planned);
         let Some(queue) = self.queue_ids.get(&to).copied() else { return };
         let from = way.planned().name.clone();
         way.move_on(planned, queue);
         self.acd.leave(id);
-        for timer in [Timer::MaxWait(id), Timer::Overflow(id), Timer::Say(id)] {
-            self.timers.clear(timer);
-        }
+        self.forget_waiting(id);
         out.row(id, CallEvent::Overflowed { from, to: Some(to), why: rule.when.why() });
         self.enqueue(id, out);
     }
@@ -95,9 +109,9 @@ impl Center {
             out.row(id, CallEvent::Overflowed { from: way.planned().name.clone(), to: None, why });
         }
         self.acd.leave(id);
-        for timer in [Timer::MaxWait(id), Timer::Overflow(id), Timer::Say(id)] {
-            self.timers.clear(timer);
-        }
+        self.forget_waiting(id);
+        self.let_desk_go(id, out);
+        let Some(live) = self.calls.get_mut(&id) else { return };
         out.hear(id, live.go(out.now.mono, Place::Overflowing { run }));
         self.lease_prompt(id, out);
     }

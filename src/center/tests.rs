@@ -14,6 +14,7 @@ mod clock_step;
 mod dial_out;
 mod drain;
 mod ends;
+mod outside;
 mod overflow;
 mod queueing;
 mod seats;

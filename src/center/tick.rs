@@ -15,6 +15,7 @@ impl Center {
                 Timer::MaxWait(call) => self.waited_too_long(call, out),
                 Timer::Overflow(call) => self.overflow_by_rule(call, out),
                 Timer::Say(call) => self.announce(call, out),
+                Timer::Desk(call) => self.desk_rung_out(call, out),
                 Timer::Leg(leg) => self.give_up(leg, out),
                 Timer::Seat(seat) => self.seat_timer(seat, out),
                 Timer::DrainNotice => self.tell_of_end(out),
@@ -27,7 +28,7 @@ impl Center {
         let Some(live) = self.calls.get(&id) else { return };
         match live.place.clone() {
             Place::Message => self.prompt_over(id, out),
-            Place::Greeting { .. }
+            Place::Greeting(_)
             | Place::Announcing(_)
             | Place::Overflowing { .. }
             | Place::Wishing { .. }
@@ -41,7 +42,8 @@ impl Center {
                 self.end(id, Fate::NotReached { cause: Cause::Cancelled }, Cause::Cancelled, out);
             }
             Place::Calling(outing) => self.rung_out(id, &outing, out),
-            Place::Waiting | Place::Talking(_) | Place::Called(_) | Place::Ending { .. } => {}
+            Place::Reaching(attempt) => self.outside_rung_out(id, attempt, out),
+            Place::Waiting | Place::Talking(_) | Place::Outside(_) | Place::Called(_) | Place::Ending { .. } => {}
         }
     }
 

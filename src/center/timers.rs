@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Overflow(CallId),
     /// The next announcement to a waiting caller is due.
     Say(CallId),
+    /// The old desk that rings beside the seats is rung long enough.
+    Desk(CallId),
     /// A leg that we hung up has not said its last word.
     Leg(LegId),
     /// A seat's wrap-up or rest is over.

@@ -187,6 +187,7 @@ fn words(event: &CallEvent) -> Option<String> {
         | CallEvent::Wish { .. }
         | CallEvent::Placed { .. }
         | CallEvent::Dialled { .. }
+        | CallEvent::AnsweredOutside { .. }
         | CallEvent::Result { .. }
         | CallEvent::Healed { .. }
         | CallEvent::OfferEnded { .. }

@@ -165,7 +165,7 @@ fn a_choice_taken_back_in_the_call_leaves_the_seat_ready() {
 #[test]
 fn the_last_choice_counts_while_a_call_of_its_own_is_hung_up() {
     let mut seat = ready_seat();
-    assert!(seat.own_call(CallId(7), LegId(9)));
+    assert!(seat.own_call(T0, CallId(7), LegId(9)));
     seat.choose(T0, Presence::Break).unwrap();
     seat.leave(Then::Idle);
     seat.choose(T0, Presence::Ready).unwrap();
@@ -239,4 +239,30 @@ fn who_signs_out_is_forgotten_as_a_person() {
     assert_eq!(seat.agent_id(), Some(AgentId(1001)));
     seat.choose(T0, Presence::SignedOut).unwrap();
     assert_eq!(seat.agent_id(), None);
+}
+
+#[test]
+fn a_wrap_up_that_owes_a_result_goes_on_after_a_call_of_the_seats_own() {
+    let mut seat = talked(WrapUpRule { result: true, ..rule(30) });
+    assert!(seat.own_call(T0 + s(10), CallId(7), LegId(9)));
+    assert_eq!(seat.call_of_notes(), Some(CallId(1)), "the result is still owed");
+    seat.left(T0 + s(100), Then::Idle);
+    let Work::WrapUp(notes) = seat.work() else { panic!("the notes are gone") };
+    assert_eq!((notes.call, notes.result_missing), (CallId(1), true));
+    assert_eq!((notes.until, notes.at_most), (T0 + s(120), T0 + s(140)), "its time stood still");
+    assert_eq!(seat.finish(T0 + s(101)), Err(PresenceError::ResultMissing));
+    // A talk with a citizen is written up together with it.
+    assert!(seat.own_call(T0 + s(110), CallId(8), LegId(11)));
+    seat.left(T0 + s(200), Then::WrapUp(rule(30)));
+    let Work::WrapUp(notes) = seat.work() else { panic!("the notes are gone") };
+    assert_eq!((notes.call, notes.until, notes.at_most), (CallId(1), T0 + s(230), T0 + s(250)));
+}
+
+#[test]
+fn a_result_given_in_a_call_of_the_seats_own_settles_the_wrap_up_before() {
+    let mut seat = talked(WrapUpRule { result: true, ..rule(30) });
+    assert!(seat.own_call(T0, CallId(7), LegId(9)));
+    assert_eq!(seat.note_result(), Some(CallId(1)));
+    seat.left(T0 + s(5), Then::Idle);
+    assert_eq!(seat.work(), Work::Idle);
 }

@@ -9,8 +9,10 @@ use super::{QueryError, Store};
 use crate::types::{CallId, Wall};
 
 /// Every fate that a record can have, as text.
-pub const FATES: [&str; 13] = [
+pub const FATES: [&str; 15] = [
     "answered",
+    "answered_outside",
+    "unanswered_outside",
     "abandoned_in_greeting",
     "abandoned_in_queue",
     "abandoned_in_ring",
@@ -36,7 +38,7 @@ pub struct Filter {
     pub seat: Option<u32>,
     /// Only calls that this person answered.
     pub agent: Option<u32>,
-    /// Only calls from this number, whole, in normal form.
+    /// Only calls from or to this number, whole, in normal form.
     pub number: Option<String>,
     /// Arrived at this moment or later.
     pub since: Option<Wall>,
@@ -308,7 +310,8 @@ const LIST: &str = calls_where!(
      AND (CAST($2 AS TEXT) IS NULL OR fate = $2)
      AND (CAST($3 AS BIGINT) IS NULL OR seat = $3)
      AND (CAST($4 AS BIGINT) IS NULL OR agent = $4)
-     AND (CAST($5 AS TEXT) IS NULL OR calling_number = $5)
+     AND (CAST($5 AS TEXT) IS NULL OR calling_number = $5
+          OR id IN (SELECT call_id FROM segments WHERE party = 'called' AND number = $5))
      AND arrived_at >= $6 AND arrived_at < $7
      AND (arrived_at < $8 OR (arrived_at = $8 AND id < $9))
      ORDER BY arrived_at DESC, id DESC

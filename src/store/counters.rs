@@ -27,11 +27,12 @@ pub const RATE_WINDOW_MS: i64 = 24 * 3600 * 1000;
 const MOST_CALLS: u32 = 3_000_000;
 
 /// Measures that make up, with `answered`, what was offered.
-pub const LOST: [&str; 8] = [
+pub const LOST: [&str; 9] = [
     "abandoned_in_greeting",
     "abandoned_in_queue",
     "abandoned_in_ring",
     "overflowed",
+    "unanswered_outside",
     "left_wish",
     "failed",
     "cut_by_restart",
@@ -140,6 +141,8 @@ pub(super) fn measure(fate: &Fate) -> &'static str {
         Fate::Refused { cause: Cause::Overload | Cause::Restart } | Fate::Failed { .. } => "failed",
         Fate::Refused { .. } => "refused",
         Fate::Answered { .. }
+        | Fate::AnsweredOutside
+        | Fate::UnansweredOutside { .. }
         | Fate::AbandonedInGreeting
         | Fate::AbandonedInQueue
         | Fate::AbandonedInRing

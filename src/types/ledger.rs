@@ -37,7 +37,7 @@ pub enum CallEvent {
         /// SIP Call-ID.
         call_id: String,
     },
-    /// The caller hears the greeting (early media or answered).
+    /// The caller hears the greeting or a notice (early media or answered).
     Greeted {
         /// Name of the prompt.
         prompt: String,
@@ -72,11 +72,11 @@ pub enum CallEvent {
         /// The expected wait that was said, in minutes; `None` when no estimate was possible.
         minutes: Option<u32>,
     },
-    /// The queue was left for another one, or for a message.
+    /// The queue was left for another one, for another site, or for a message.
     Overflowed {
         /// The queue that was left.
         from: String,
-        /// The queue that follows; `None`: the overflow prompt and the end.
+        /// The queue or the place outside that follows; `None`: the overflow prompt and the end.
         to: Option<String>,
         /// Why.
         why: OverflowWhy,
@@ -119,7 +119,8 @@ pub enum CallEvent {
         /// The earlier call that this one belongs to.
         linked: Option<CallId>,
     },
-    /// The party that a seat calls is dialled; once more when another trunk is tried.
+    /// The party that a seat calls is dialled, or somebody outside for a caller; once more when another way is tried. What
+    /// it came to stands in the `LegEnded` of its leg.
     Dialled {
         /// Its leg.
         leg: LegId,
@@ -127,6 +128,16 @@ pub enum CallEvent {
         number: PhoneNumber,
         /// Name of the trunk that is tried first; `None` for another seat.
         trunk: Option<String>,
+        /// Name of the place outside that a caller's call goes on to; `None` in a call that a seat places.
+        #[serde(default)]
+        destination: Option<String>,
+    },
+    /// Somebody outside answered: the caller and they hear each other.
+    AnsweredOutside {
+        /// Their leg.
+        leg: LegId,
+        /// Name of the place.
+        destination: String,
     },
     /// The seat's phone rings.
     Ringing {
@@ -228,6 +239,7 @@ impl CallEvent {
             CallEvent::Offered { .. } => "offered",
             CallEvent::Placed { .. } => "placed",
             CallEvent::Dialled { .. } => "dialled",
+            CallEvent::AnsweredOutside { .. } => "answered_outside",
             CallEvent::Ringing { .. } => "ringing",
             CallEvent::OfferEnded { .. } => "offer_ended",
             CallEvent::Talking { .. } => "talking",
@@ -385,11 +397,18 @@ pub enum Fate {
         /// The seat that did.
         seat: SeatId,
     },
+    /// Somebody outside answered, to whom the call went on.
+    AnsweredOutside,
+    /// Nobody outside answered and no queue of ours takes the line's callers: the caller was told.
+    UnansweredOutside {
+        /// What the last way came to.
+        cause: Cause,
+    },
     /// The caller left while the greeting played.
     AbandonedInGreeting,
     /// The caller left while waiting.
     AbandonedInQueue,
-    /// The caller left while a seat was rung.
+    /// The caller left while a seat, or somebody outside, was rung.
     AbandonedInRing,
     /// The waiting was ended by the plan's overflow rule.
     Overflowed,
@@ -428,6 +447,8 @@ impl Fate {
     pub fn as_str(self) -> &'static str {
         match self {
             Fate::Answered { .. } => "answered",
+            Fate::AnsweredOutside => "answered_outside",
+            Fate::UnansweredOutside { .. } => "unanswered_outside",
             Fate::AbandonedInGreeting => "abandoned_in_greeting",
             Fate::AbandonedInQueue => "abandoned_in_queue",
             Fate::AbandonedInRing => "abandoned_in_ring",

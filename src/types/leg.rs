@@ -61,8 +61,12 @@ pub enum Cause {
     Unreachable,
     /// The seat has no registered phone and no fixed contact.
     Unregistered,
-    /// No such number: 404, 484, 604.
+    /// No such number: 404, 484, 604; also 410 from the far end.
     NoSuchNumber,
+    /// The number is cancelled: 410.
+    Gone,
+    /// The line is not served at this hour: 480.
+    Closed,
     /// The line exists, its mode is not served yet.
     ModeNotServed,
     /// No codec or no secure media in common: 488, 606, 415.
@@ -78,6 +82,12 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether the way to the callee has failed, so that another one may do better. 480 and 430 speak of the callee, whom
+    /// another trunk would reach no better.
+    pub fn is_of_the_way(self, status: Option<u16>) -> bool {
+        matches!(self, Cause::Unreachable | Cause::Overload | Cause::Failed) && !matches!(status, Some(480 | 430))
+    }
+
     /// Its word in records and figures.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -89,6 +99,8 @@ impl Cause {
             Cause::Unreachable => "unreachable",
             Cause::Unregistered => "unregistered",
             Cause::NoSuchNumber => "no_such_number",
+            Cause::Gone => "gone",
+            Cause::Closed => "closed",
             Cause::ModeNotServed => "mode_not_served",
             Cause::NoCommonMedia => "no_common_media",
             Cause::Overload => "overload",

@@ -208,6 +208,7 @@ impl<'a> Part<'a> {
             | CallEvent::Overflowed { .. }
             | CallEvent::Wish { .. }
             | CallEvent::Dialled { .. }
+            | CallEvent::AnsweredOutside { .. }
             | CallEvent::Ringing { .. }
             | CallEvent::OfferEnded { .. }
             | CallEvent::Held { .. }

@@ -6,11 +6,11 @@ use crate::types::{Dial, Target, TlsMedia};
 
 const CITIZEN: &str = "13900001111";
 
-fn number(text: &str) -> PhoneNumber {
+pub(super) fn number(text: &str) -> PhoneNumber {
     PhoneNumber::parse(text).unwrap()
 }
 
-fn trunk(id: u16) -> Trunk {
+pub(super) fn trunk(id: u16) -> Trunk {
     Trunk {
         id: TrunkId(id),
         name: format!("trunk-{id}"),
@@ -58,7 +58,7 @@ impl Stage {
     }
 
     /// The last order to dial that a leg got.
-    fn last_dial(&self) -> (LegId, Dial) {
+    pub(super) fn last_dial(&self) -> (LegId, Dial) {
         let dials = self.all.iter().rev().find_map(|effect| match effect {
             Effect::Leg { leg, command: LegCommand::Dial(dial), .. } => Some((*leg, (**dial).clone())),
             _ => None,
@@ -82,7 +82,7 @@ impl Stage {
         self.last.contains(&Effect::Reply { to: ReplyId(1), reply: Reply::Done })
     }
 
-    fn hears_prompt(&self, leg: LegId, name: &str) -> bool {
+    pub(super) fn hears_prompt(&self, leg: LegId, name: &str) -> bool {
         matches!(self.hears(leg).as_slice(), [Source::Prompt { name: now, .. }] if &*now.0 == name)
     }
 }
@@ -339,4 +339,36 @@ fn a_phone_that_answers_after_its_order_was_given_up_is_hung_up() {
     stage.ended(own, Cause::HungUp);
     assert_eq!(stage.fate(own), Some(Fate::NotReached { cause: Cause::Cancelled }));
     assert_eq!(stage.dials().len(), 1, "the citizen is not called");
+}
+
+#[test]
+fn what_speaks_of_the_callee_is_not_tried_over_another_trunk() {
+    for (status, tries) in [(Some(480), 1), (Some(430), 1), (Some(408), 2), (None, 2)] {
+        let mut stage = stage();
+        stage.order(8001, "110", None);
+        stage.leg(stage.dialled().1, LegEvent::Answered);
+        let (first, _) = stage.last_dial();
+        stage.leg(first, LegEvent::Ended { cause: Cause::Unreachable, status });
+        let dialled = stage.rows().into_iter().filter(|row| matches!(row.event, CallEvent::Dialled { .. })).count();
+        assert_eq!(dialled, tries, "after {status:?}");
+    }
+}
+
+#[test]
+fn a_call_out_of_a_wrap_up_that_owes_its_result_leaves_it_owed() {
+    let mut stage = stage();
+    let mut plan = (*stage.center.plan).clone();
+    plan.queues[0].result = true;
+    stage.feed(Input::Plan { plan: Some(Arc::new(plan)) });
+    let caller = stage.queued("12345");
+    let (_, seat) = stage.dialled();
+    stage.leg(seat, LegEvent::Answered);
+    stage.ended(caller, Cause::HungUp);
+    stage.ended(seat, Cause::HungUp);
+    let talk = stage.call_of(caller);
+    let (own, party) = stage.talks_with(CITIZEN);
+    stage.ended(party, Cause::HungUp);
+    stage.ended(own, Cause::HungUp);
+    let Doing::WrapUp { call, result_missing, .. } = stage.seat(8001).work else { panic!("the wrap-up is gone") };
+    assert_eq!((call, result_missing), (talk, true));
 }

@@ -206,6 +206,7 @@ fn particulars(event: &CallEvent) -> String {
         },
         CallEvent::Placed { seat, line: Some(line), .. } => format!("by seat {} as {line}", seat.0),
         CallEvent::Placed { seat, line: None, .. } => format!("by seat {}", seat.0),
+        CallEvent::Dialled { trunk: Some(trunk), destination: Some(to), .. } => format!("{to} over trunk {trunk}"),
         CallEvent::Dialled { trunk: Some(trunk), .. } => format!("over trunk {trunk}"),
         CallEvent::Dialled { trunk: None, .. } => "to a seat".to_owned(),
         CallEvent::Result { seat, code, .. } => format!("{code} by seat {}", seat.0),
@@ -222,6 +223,7 @@ fn particulars(event: &CallEvent) -> String {
         ),
         CallEvent::Ringing { offer } => format!("offer {}", offer.0),
         CallEvent::OfferEnded { cause, .. } => cause_words(*cause),
+        CallEvent::AnsweredOutside { destination, .. } => format!("by {destination}"),
         CallEvent::Talking { seat, .. } => format!("with seat {}", seat.0),
         CallEvent::Held { leg, held } => format!("{} {leg}", if *held { "by" } else { "no more by" }),
         CallEvent::Digit { leg, digit } => match digit {
@@ -237,6 +239,8 @@ fn particulars(event: &CallEvent) -> String {
         CallEvent::Quality { leg, report } => format!("{leg}, {}", quality(report)),
         CallEvent::Ended { fate } => match fate {
             Fate::Answered { seat } => format!("answered by seat {}", seat.0),
+            Fate::AnsweredOutside => "answered outside".to_owned(),
+            Fate::UnansweredOutside { cause } => format!("nobody outside answered, {}", cause_words(*cause)),
             Fate::Refused { cause } => format!("refused, {}", cause_words(*cause)),
             Fate::Failed { cause } => format!("failed, {}", cause_words(*cause)),
             Fate::AbandonedInGreeting => "abandoned in greeting".to_owned(),

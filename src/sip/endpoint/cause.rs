@@ -15,8 +15,9 @@ pub(super) fn status_of(cause: Cause) -> u16 {
     match cause {
         Cause::Busy => 486,
         Cause::Declined => 603,
-        Cause::NoAnswer | Cause::Unregistered => 480,
+        Cause::NoAnswer | Cause::Unregistered | Cause::Closed => 480,
         Cause::NoSuchNumber | Cause::ModeNotServed => 404,
+        Cause::Gone => 410,
         Cause::NoCommonMedia => 488,
         Cause::Overload | Cause::Restart | Cause::Unreachable => 503,
         Cause::Cancelled => 487,
@@ -47,11 +48,13 @@ pub(super) fn q850(cause: Cause) -> u16 {
         Cause::NoAnswer => 19,
         Cause::Declined => 21,
         Cause::NoSuchNumber | Cause::ModeNotServed => 1,
+        // "Number changed": what RFC 3398 8.2.6.1 pairs with 410.
+        Cause::Gone => 22,
         Cause::Unregistered => 20,
         Cause::Unreachable => 27,
         Cause::NoCommonMedia => 88,
         Cause::Overload => 42,
-        Cause::PeerLost => 31,
+        Cause::PeerLost | Cause::Closed => 31,
         Cause::Failed | Cause::Restart => 41,
     }
 }

@@ -356,15 +356,9 @@ fn shown_to_seat(calling: &Calling, dial: &Dial, host: &str) -> NameAddr {
     NameAddr::new(uri).with_display(&dial.line_name)
 }
 
-/// Whether a failure is the trunk's, so that another one may do better. 480 and 430 speak of the callee, whom another trunk
-/// would reach no better.
-pub(super) fn fails_over((why, status): (Cause, Option<u16>)) -> bool {
-    matches!(why, Cause::Unreachable | Cause::Overload | Cause::Failed) && !matches!(status, Some(480 | 430))
-}
-
 /// What is said of the callee counts before what is said of the way there.
 fn rank(failure: (Cause, Option<u16>)) -> (bool, u8) {
-    (!fails_over(failure), weight(failure.0))
+    (!failure.0.is_of_the_way(failure.1), weight(failure.0))
 }
 
 /// How much a failure says: a person's own answer most, our want of room least.
@@ -376,7 +370,8 @@ fn weight(cause: Cause) -> u8 {
         Cause::NoSuchNumber => 6,
         Cause::NoCommonMedia => 5,
         Cause::Cancelled => 4,
-        Cause::Failed | Cause::PeerLost | Cause::HungUp | Cause::ModeNotServed | Cause::Restart => 3,
+        Cause::Failed | Cause::PeerLost | Cause::HungUp => 3,
+        Cause::Gone | Cause::Closed | Cause::ModeNotServed | Cause::Restart => 3,
         Cause::Unreachable | Cause::Unregistered => 2,
         Cause::Overload => 1,
     }

@@ -14,7 +14,6 @@ use crate::sip::transaction::{By, ClientId, Transmit};
 use crate::sip::trunk::CallResult;
 use crate::types::{Cause, LegEvent, LegId, Now, TrunkId};
 
-use super::dial::fails_over;
 use super::farewell::Farewell;
 use super::leg::{Branch, Ghost, Leg, Peer, Purpose, Role, State, Up};
 use super::offer_answer::description;
@@ -290,7 +289,7 @@ impl Endpoint {
         if let Some(trunk) = trunk {
             self.trunks.release(trunk);
             self.note_result(now, trunk, result_of(why, status), out);
-            if fails_over((why, status)) && !withdrawn {
+            if why.is_of_the_way(status) && !withdrawn {
                 return self.dial_next_trunk(now, leg, out);
             }
         }

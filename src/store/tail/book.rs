@@ -83,7 +83,7 @@ impl Book {
                 let party = Party { seat: *seat, leg: *leg, agent: *agent };
                 self.placed(at, &party, line.as_ref(), *linked);
             }
-            CallEvent::Dialled { leg, number, trunk } => {
+            CallEvent::Dialled { leg, number, trunk, .. } => {
                 self.segments.push(Segment {
                     leg: leg.to_string(),
                     party: "called".to_owned(),
@@ -102,6 +102,7 @@ impl Book {
             CallEvent::Talking { seat, leg, agent } => {
                 self.talking(at, &Party { seat: *seat, leg: *leg, agent: *agent }, deltas);
             }
+            CallEvent::AnsweredOutside { leg, .. } => self.answered_outside(at, *leg, deltas),
             CallEvent::Recording { file } => self.recording(at, file),
             CallEvent::RecordingFailed { why } => {
                 if let Some(recording) = self.recordings.last_mut() {
@@ -242,19 +243,39 @@ impl Book {
             first(&mut segment.answered_at, at);
         }
         // Of those whom a seat has dialled one after the other the last is the one who has answered.
-        if let Some(called) = self.segments.last_mut().filter(|segment| segment.party == "called") {
+        let places = self.call.origin == "seat";
+        if let Some(called) = self.segments.last_mut().filter(|segment| places && segment.party == "called") {
             first(&mut called.answered_at, at);
         }
         self.end_wait(at, "answered", deltas);
-        if self.call.answered_at.is_none() {
-            self.call.answered_at = Some(at);
+        if self.answered(at, deltas) {
             self.call.seat = Some(i64::from(party.seat.0));
             self.call.agent = number(party.agent);
+        }
+    }
+
+    /// Somebody outside is a person too: the call counts as answered, and once more under its own measure.
+    fn answered_outside(&mut self, at: i64, leg: LegId, deltas: &mut Deltas) {
+        if let Some(segment) = self.segment(leg) {
+            first(&mut segment.answered_at, at);
+        }
+        self.end_wait(at, "answered_outside", deltas);
+        if self.answered(at, deltas) {
+            self.count(deltas, "answered_outside", 1);
+        }
+    }
+
+    /// A person answers; `false` when somebody has before.
+    fn answered(&mut self, at: i64, deltas: &mut Deltas) -> bool {
+        let is_first = self.call.answered_at.is_none();
+        if is_first {
+            self.call.answered_at = Some(at);
             self.decided("answered", deltas);
             let waited_ms = at - self.call.arrived_at;
             self.count(deltas, "waited_ms", waited_ms);
             self.count(deltas, "within_15s", i64::from(waited_ms <= ANSWER_WITHIN_MS));
         }
+        is_first
     }
 
     fn recording(&mut self, at: i64, file: &str) {
@@ -385,6 +406,8 @@ fn missed(cause: Cause) -> &'static str {
         Cause::Unreachable
         | Cause::Unregistered
         | Cause::NoSuchNumber
+        | Cause::Gone
+        | Cause::Closed
         | Cause::ModeNotServed
         | Cause::NoCommonMedia
         | Cause::Overload
@@ -395,8 +418,12 @@ fn missed(cause: Cause) -> &'static str {
 
 fn cause(fate: &Fate) -> Option<Cause> {
     match fate {
-        Fate::Refused { cause } | Fate::Failed { cause } | Fate::NotReached { cause } => Some(*cause),
+        Fate::Refused { cause }
+        | Fate::Failed { cause }
+        | Fate::NotReached { cause }
+        | Fate::UnansweredOutside { cause } => Some(*cause),
         Fate::Answered { .. }
+        | Fate::AnsweredOutside
         | Fate::AbandonedInGreeting
         | Fate::AbandonedInQueue
         | Fate::AbandonedInRing

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::store::Place;
 use crate::store::calls::{FATES, Filter};
+use crate::store::counters::Scope;
 use crate::store::db::Db;
 use crate::store::ledger::{Config, Ledger, segment_path};
 use crate::store::testing::{Bed, on_both, whole_call};
-use crate::types::{CallEvent, CallId, Cause, Fate, IdBase, LegId, LineNumber, PhoneNumber, Row, SeatId};
+use crate::types::{
+    CallEvent, CallId, Calling, Cause, Fate, IdBase, LegId, LineNumber, Origin, PhoneNumber, Row, SeatId, TrunkId,
+};
 
 /// A node's folder with a ledger and a database.
 struct World {
@@ -362,6 +365,8 @@ fn names_in_columns_are_the_names_in_the_json() {
     let (cause, seat) = (Cause::Busy, SeatId(1));
     let fates = [
         Fate::Answered { seat },
+        Fate::AnsweredOutside,
+        Fate::UnansweredOutside { cause },
         Fate::AbandonedInGreeting,
         Fate::AbandonedInQueue,
         Fate::AbandonedInRing,
@@ -390,7 +395,7 @@ on_both! {
         let line = LineNumber::parse("12345").ok();
         let rows = [
             (0, CallEvent::Placed { leg: own, seat, agent: None, number: number.clone(), line, linked: Some(CallId(7)) }),
-            (5, CallEvent::Dialled { leg: party, number, trunk: Some("telecom-1".into()) }),
+            (5, CallEvent::Dialled { leg: party, number, trunk: Some("telecom-1".into()), destination: None }),
             (20, CallEvent::Talking { seat, leg: own, agent: None }),
             (90, CallEvent::LegEnded { leg: party, cause: Cause::HungUp, status: None }),
             (91, CallEvent::LegEnded { leg: own, cause: Cause::HungUp, status: None }),
@@ -411,5 +416,57 @@ on_both! {
         assert_eq!(parties, [("seat", None, up), ("called", Some("13900001111"), up)]);
         let counters = store.counters(("", "9999"), None, None).await.unwrap();
         assert!(counters.iter().all(|c| c.scope == "seat"), "{counters:?}");
+        for (number, found) in [("13900001111", 1), ("13900002222", 0)] {
+            let filter = Filter { number: Some(number.to_owned()), ..Filter::default() };
+            assert_eq!(store.calls(&filter, 10).await.unwrap().len(), found, "calls to {number}");
+        }
+    }
+}
+
+on_both! {
+    async fn a_call_that_went_on_outside_tells_each_way_and_counts_as_answered(bed: Bed) {
+        let world = World { bed };
+        let mut ledger = world.ledger(1_795_000_000);
+        let (caller, first, second) = (LegId(2), LegId(3), LegId(5));
+        let arrived = CallEvent::Arrived {
+            leg: caller,
+            origin: Origin::Trunk(TrunkId(0)),
+            from: "telecom-1".into(),
+            called: LineNumber::parse("12366").unwrap(),
+            calling: Calling::default(),
+            call_id: "id".into(),
+        };
+        let dialled = |leg, number: &str| CallEvent::Dialled {
+            leg,
+            number: PhoneNumber::parse(number).unwrap(),
+            trunk: Some("tax".into()),
+            destination: Some("sub-center".into()),
+        };
+        let rows = [
+            (0, arrived),
+            (1, dialled(first, "12366")),
+            (3, CallEvent::LegEnded { leg: first, cause: Cause::Busy, status: Some(486) }),
+            (3, dialled(second, "08162212366")),
+            (9, CallEvent::AnsweredOutside { leg: second, destination: "sub-center".into() }),
+            (60, CallEvent::LegEnded { leg: second, cause: Cause::HungUp, status: None }),
+            (60, CallEvent::LegEnded { leg: caller, cause: Cause::HungUp, status: None }),
+            (60, CallEvent::Ended { fate: Fate::AnsweredOutside }),
+        ];
+        for (at, event) in rows {
+            ledger.append(&[Row { at: Wall(1_795_000_000_000 + at * 1_000), call: CallId(9), event }]);
+        }
+        ledger.close();
+        let store = world.store().await;
+        world.tailer(&store).catch_up().await.unwrap();
+        let told = store.call(CallId(9)).await.unwrap().unwrap();
+        let call = &told.call;
+        assert_eq!((call.fate.as_deref(), call.offered, call.seat), (Some("answered_outside"), true, None));
+        let ways: Vec<_> = told.segments[1..].iter().map(|s| (s.cause.as_deref(), s.status, s.answered_at)).collect();
+        let up = Some(1_795_000_009_000);
+        assert_eq!(ways, [(Some("busy"), Some(486), None), (Some("hung_up"), None, up)]);
+        let counters = store.counters(("", "9999"), Some(Scope::All), None).await.unwrap();
+        let count = |what: &str| counters.iter().filter(|c| c.what == what).map(|c| c.n).sum::<i64>();
+        let counts = ["offered", "answered", "answered_outside", "within_15s", "talk_ms"].map(count);
+        assert_eq!(counts, [1, 1, 1, 1, 51_000]);
     }
 }

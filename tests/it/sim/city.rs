@@ -1,13 +1,14 @@
-//! The plans of a small city for the worlds of the center: four lines, three queues, six seats. Cities differ in how their
-//! queues choose, widen and overflow.
+//! The plans of a small city for the worlds of the center: eight lines, three queues, six seats, three places outside. Cities
+//! differ in how their queues choose, widen and overflow.
 
 use yihao::dialplan::{
-    Announce, AnswerWhen, CalledFrom, CallerPolicy, Desk, Hours, Line, Mark, Overflow, OverflowTo, OverflowWhen, Phase,
-    Plan, Queue, QueueService, Seat, Service, Trunk, Widen, WishOffer,
+    Announce, AnswerWhen, CalledFrom, CallerPolicy, Desk, Destination, Hours, Line, Mark, OutsideService, Overflow,
+    OverflowTo, OverflowWhen, Phase, Plan, Queue, QueueService, RouteOut, Seat, Service, ToldEnd, ToldService, Trunk,
+    Widen, WishOffer,
 };
 use yihao::types::{
-    Agent, AgentId, Choice, Digit, Level, LineNumber, PromptName, QueueId, SeatId, TlsMedia, TrunkId, Wall, WishKind,
-    Word,
+    Agent, AgentId, Choice, DestinationId, Digit, Level, LineNumber, PhoneNumber, PromptName, QueueId, SeatId,
+    TlsMedia, TrunkId, Wall, WishKind, Word,
 };
 
 pub(crate) const SEATS: [u32; 6] = [8001, 8002, 8003, 8004, 8005, 8006];
@@ -49,13 +50,25 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
             }),
         }],
     };
+    let with = |text: &str, service: Service| {
+        let mut line = line(text, "general", AnswerWhen::AtOnce);
+        line.phases[0].service = service;
+        line
+    };
     let mut lines = vec![
         line("12345", "general", AnswerWhen::AtOnce),
         line("12315", "general", AnswerWhen::BySeat),
         line("12333", "expert", AnswerWhen::AtOnce),
-        line("12336", "general", AnswerWhen::AtOnce),
+        with("12336", Service::NotServed),
+        with("12366", outside(AnswerWhen::AtOnce, &["notice/first", "notice/second"], None)),
+        with("12313", outside(AnswerWhen::BySeat, &[], Some(at("general")))),
+        with("12349", told(Some("notice/cancelled"), ToldEnd::Gone)),
+        with("12305", told(None, ToldEnd::NotFound)),
     ];
-    lines[3].phases[0].service = Service::NotServed;
+    // The old desk rings beside the seats of one line, after a notice.
+    if let Service::Queue(service) = &mut lines[1].phases[0].service {
+        (service.notices, service.desk) = (vec![PromptName::new("notice/merged")], Some(OLD_DESK));
+    }
     let seat = |id: u32| {
         let skills: &[(&str, u8)] = match id % 3 {
             0 => &[("general", 5)],
@@ -75,10 +88,40 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
             Mark { priority: Some(8), prompt: Some(PromptName::new("mark/welcome")), ..mark("priority") },
         ],
         queues,
+        destinations: destinations(),
         trunks: vec![trunk(0), trunk(1)],
         emergency: [(number("110"), "police".to_owned())].into(),
         ..Plan::default()
     }
+}
+
+const SUB_CENTER: DestinationId = DestinationId(0);
+const OTHER_SITE: DestinationId = DestinationId(1);
+const OLD_DESK: DestinationId = DestinationId(2);
+
+/// All numbers that are dialled at the places outside, beside those of the lines themselves.
+pub(crate) const OUTSIDE: [&str; 4] = ["08162212366", "08162299999", "2250857", "2250858"];
+
+fn destinations() -> Vec<Destination> {
+    let way = |trunk: &str, number: Option<&str>| RouteOut {
+        trunk: trunk.into(),
+        number: number.map(|number| PhoneNumber::parse(number).expect("a number")),
+    };
+    let place = |name: &str, routes| Destination { name: name.into(), routes, ring_ms: 15_000 };
+    vec![
+        place("sub-center", vec![way("trunk-0", None), way("trunk-1", Some(OUTSIDE[0])), way("gone", None)]),
+        place("other-site", vec![way("trunk-1", Some(OUTSIDE[1]))]),
+        place("old-desk", vec![way("trunk-0", Some(OUTSIDE[2])), way("trunk-1", Some(OUTSIDE[3]))]),
+    ]
+}
+
+fn outside(answer: AnswerWhen, notices: &[&str], fallback: Option<QueueId>) -> Service {
+    let notices = notices.iter().map(|name| PromptName::new(name)).collect();
+    Service::Outside(OutsideService { notices, destination: SUB_CENTER, answer, fallback, priority: 2 })
+}
+
+fn told(notice: Option<&str>, end: ToldEnd) -> Service {
+    Service::Told(ToldService { notice: notice.map(PromptName::new), end })
 }
 
 /// A carrier on whom calls can be placed.
@@ -148,6 +191,7 @@ fn rules(n: u64, queue: &mut Queue, at: &impl Fn(&str) -> QueueId) {
             ];
             queue.overflow = vec![
                 Overflow { when: OverflowWhen::NoSeats, to: OverflowTo::Queue(at("expert")) },
+                Overflow { when: OverflowWhen::Waited(50_000), to: OverflowTo::Destination(OTHER_SITE) },
                 Overflow { when: OverflowWhen::Waited(70_000), to: OverflowTo::Queue(at("night")) },
             ];
         }
@@ -155,6 +199,15 @@ fn rules(n: u64, queue: &mut Queue, at: &impl Fn(&str) -> QueueId) {
             queue.overflow = vec![
                 Overflow { when: OverflowWhen::Waiting(3), to: OverflowTo::Queue(at("general")) },
                 Overflow { when: OverflowWhen::NoSeats, to: OverflowTo::Queue(at("night")) },
+            ];
+            if n.is_multiple_of(2) {
+                queue.overflow[1].to = OverflowTo::Destination(SUB_CENTER);
+            }
+        }
+        "night" if n.is_multiple_of(2) => {
+            queue.overflow = vec![
+                Overflow { when: OverflowWhen::Waited(12_000), to: OverflowTo::Destination(OTHER_SITE) },
+                Overflow { when: OverflowWhen::Waited(20_000), to: OverflowTo::Message },
             ];
         }
         _ => {}

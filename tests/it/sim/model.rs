@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use yihao::center::{Config, Effect, Input, PresenceCommand, Reply, SeatChange, TalkCommand, WrapUpCommand};
-use yihao::dialplan::{Line, Plan, Service};
+use yihao::dialplan::Plan;
 use yihao::types::{
     Agent, AgentId, CallEvent, CallId, CallerMark, Cause, Fate, LegCommand, LegEvent, LegId, Level, Mono, Now, OfferId,
     Origin, PhoneNumber, Row, SeatId, Source, Wall,
@@ -16,6 +16,7 @@ use super::ear::Ear;
 mod calls;
 mod legs;
 mod outings;
+mod outside;
 mod queues;
 mod seats;
 
@@ -23,6 +24,7 @@ pub(crate) use calls::At;
 use calls::Told;
 use legs::Leg;
 use outings::Outing;
+use outside::{Line, Reach};
 use queues::Queue;
 use seats::{After, Seat};
 
@@ -31,13 +33,14 @@ pub(crate) struct Model {
     config: Config,
     queues: BTreeMap<String, Queue>,
     skills: BTreeMap<SeatId, Vec<(String, Level)>>,
-    /// Priority and queue of each line that is served.
-    lines: BTreeMap<String, (u8, String)>,
+    /// What each line does with its callers.
+    lines: BTreeMap<String, Line>,
+    /// Places outside by name.
+    places: BTreeMap<String, Reach>,
     /// The caller lists.
     marks: Vec<CallerMark>,
     /// Who talked with which caller last, where the queue asks for it.
     familiar: BTreeMap<PhoneNumber, (SeatId, Option<AgentId>)>,
-    not_served: Vec<String>,
     draining: bool,
     /// When the drain ends all calls, and whether everybody was told.
     drain_end: Option<Mono>,
@@ -67,18 +70,6 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn new(plan: &Plan, config: Config) -> Self {
-        let served = |line: &Line| match &line.phases[0].service {
-            Service::Queue(service) => {
-                let queue = plan.queue(service.queue).expect("a queue of the plan").name.clone();
-                Some((line.number.as_str().to_owned(), (service.priority, queue)))
-            }
-            Service::Outside(_) | Service::Told(_) | Service::NotServed => None,
-        };
-        let not_served = plan
-            .lines
-            .values()
-            .filter(|line| matches!(line.phases[0].service, Service::NotServed))
-            .map(|line| line.number.as_str().to_owned());
         Self {
             config,
             queues: queues::queues(plan),
@@ -87,8 +78,8 @@ impl Model {
             ring_too: Vec::new(),
             result: None,
             skills: plan.seats.iter().map(|(id, seat)| (*id, seat.skills.clone())).collect(),
-            lines: plan.lines.values().filter_map(served).collect(),
-            not_served: not_served.collect(),
+            lines: outside::lines(plan),
+            places: outside::places(plan),
             draining: false,
             drain_end: None,
             noticed: false,
@@ -227,6 +218,7 @@ impl Model {
         assert_eq!(self.result, None, "a result without its row");
         assert!(self.seats.values().all(|seat| !seat.untold), "a change of presence that nobody is told of");
         self.outings_are_consistent();
+        self.outside_is_consistent();
         self.hears_notice(ear);
         self.nobody_waits_in_vain();
         self.nobody_is_rung_who_takes_no_calls();
@@ -337,7 +329,9 @@ impl Model {
                 let told = self.told(id);
                 let over = told.prompt_over || now.since(told.since) >= prompt;
                 assert!(told.at == At::New || over, "{id} hears the next prompt before the end of the first");
-                told.goes(&[At::New, At::Greeting], At::Greeting);
+                let to = if told.last_words.is_some() { At::LastWords } else { At::Greeting };
+                told.goes(&[At::New, At::Greeting], to);
+                told.prompts = told.prompts.saturating_sub(1);
             }
             CallEvent::Announced { position, .. } => self.announced(id, *position),
             CallEvent::Wish { kind, file } => self.wishes(id, *kind, file.is_some()),
@@ -365,7 +359,12 @@ impl Model {
                 self.note("a mark");
             }
             CallEvent::Placed { leg, seat, .. } => self.placed(id, *leg, *seat),
-            CallEvent::Dialled { leg, .. } => self.dials(id, *leg),
+            CallEvent::Dialled { leg, destination: Some(place), .. } => {
+                self.leaves_greeting(id);
+                self.dials_outside(id, *leg, place);
+            }
+            CallEvent::Dialled { leg, destination: None, .. } => self.dials(id, *leg),
+            CallEvent::AnsweredOutside { leg, .. } => self.answered_outside(id, *leg),
             CallEvent::Healed { .. } => {
                 panic!("{id} has a row that nothing asks for: {:?}", row.event)
             }
@@ -392,7 +391,7 @@ impl Model {
                 assert_eq!(told.at, At::Talking, "{id} talks out of turn");
                 assert_eq!(told.party, Some((*seat, *leg)), "{id} talks with somebody else");
             }
-            CallEvent::LegEnded { leg, cause, .. } => self.leg_ended(id, *leg, *cause),
+            CallEvent::LegEnded { leg, cause, status } => self.leg_ended(id, *leg, (*cause, *status)),
             CallEvent::Ended { fate } => self.ended(id, *fate),
         }
     }
@@ -423,17 +422,21 @@ impl Model {
         let code = matches!(called, "*40" | "*41" | "*42" | "*43");
         match origin {
             Origin::Trunk(_) | Origin::Seat(_) if self.draining => Some(Cause::Restart),
-            Origin::Trunk(_) if self.lines.contains_key(called) => None,
-            Origin::Trunk(_) if self.not_served.iter().any(|line| line == called) => Some(Cause::ModeNotServed),
+            Origin::Trunk(_) => match self.lines.get(called) {
+                Some(Line::Queue { .. } | Line::Outside { .. } | Line::Told { heard: true, .. }) => None,
+                Some(Line::Told { refusal, heard: false }) => Some(*refusal),
+                Some(Line::NotServed) => Some(Cause::ModeNotServed),
+                None => Some(Cause::NoSuchNumber),
+            },
             Origin::Seat(_) if code => None,
-            Origin::Trunk(_) | Origin::Seat(_) => Some(Cause::NoSuchNumber),
+            Origin::Seat(_) => Some(Cause::NoSuchNumber),
         }
     }
 
     fn offer_ended(&mut self, id: CallId, offer: OfferId, cause: Cause) {
         let (now, cut) = (self.now, self.is_cut());
         let told = self.told(id);
-        let no_more = cut || told.at == At::Ending || told.party.is_some();
+        let no_more = cut || told.at == At::Ending || told.party.is_some() || told.through.is_some();
         let index = told.offers.iter().position(|open| open.id == offer).expect("an offer ends that is not open");
         let open = told.offers.remove(index);
         if told.at == At::Offered && told.offers.is_empty() {
@@ -462,6 +465,8 @@ impl Model {
             | Cause::Busy
             | Cause::Unreachable
             | Cause::NoSuchNumber
+            | Cause::Gone
+            | Cause::Closed
             | Cause::ModeNotServed
             | Cause::NoCommonMedia
             | Cause::Overload
@@ -485,16 +490,25 @@ fn fate_of(at: At, seat: Option<SeatId>, cause: Cause) -> Fate {
     match (at, seat) {
         (At::Talking, Some(seat)) => Fate::Answered { seat },
         (At::Overflow, _) => Fate::Overflowed,
+        (At::Outside, _) => Fate::AnsweredOutside,
         (At::Message | At::Wished, _) => Fate::LeftWish,
         (At::Greeting, _) if left => Fate::AbandonedInGreeting,
         (At::Waiting | At::Wishing, _) if left => Fate::AbandonedInQueue,
-        (At::Offered | At::Joining, _) if left => Fate::AbandonedInRing,
+        (At::Offered | At::Joining | At::Reaching, _) if left => Fate::AbandonedInRing,
         (At::Feature, _) if left => Fate::Served,
-        (At::Greeting | At::Waiting | At::Wishing | At::Offered | At::Joining | At::Feature, _) => {
+        (At::Greeting | At::Waiting | At::Wishing | At::Offered | At::Joining | At::Reaching | At::Feature, _) => {
             Fate::Failed { cause }
         }
         (
-            At::New | At::Moving | At::Talking | At::Summoning | At::Calling | At::Called | At::Telling | At::Ending,
+            At::New
+            | At::Moving
+            | At::Talking
+            | At::LastWords
+            | At::Summoning
+            | At::Calling
+            | At::Called
+            | At::Telling
+            | At::Ending,
             _,
         ) => panic!("a caller is gone {at:?}"),
     }
@@ -515,6 +529,7 @@ impl Model {
             return;
         };
         assert_eq!(leg.call, call, "{command:?} for {id} names another call");
+        let parted = leg.hung_up_at.is_some();
         leg.command(id, command, self.now);
         let hung_up = leg.hung_up_at == Some(self.now);
         let told = &self.calls[&call];
@@ -522,6 +537,13 @@ impl Model {
             return self.outing_hung_up(call, id);
         }
         let leg = &self.legs[&id];
+        if hung_up && !leg.is_first && leg.seat.is_none() {
+            // One that answers after all is hung up once more.
+            if !parted {
+                self.outside_hung_up(call, id);
+            }
+            return;
+        }
         if let Some(seat) = leg.seat.filter(|_| hung_up && leg.is_first) {
             self.seats.get_mut(&seat).expect("a seat of the plan").leaves(id, After::Free);
         }
@@ -535,11 +557,13 @@ impl Model {
         let (now, config) = (self.now, self.config.clone());
         let wish_over = matches!(self.calls[&id].at, At::Wished | At::Message) && self.wish_is_over(&self.calls[&id]);
         let cut = self.is_cut();
+        let last_words = self.last_words(&self.calls[&id], command);
         let told = self.told(id);
         let since = now.since(told.since);
         let prompt = Duration::from_millis(config.prompt_max_ms.into());
         let fate = match told.at {
             At::Ending => return,
+            At::LastWords => last_words.expect("refused before it has heard why"),
             At::New => Fate::Refused { cause: told.refusal.expect("refused without a reason") },
             at if cut => Self::cut_fate(at),
             At::Overflow if told.prompt_over || since >= prompt => Fate::Overflowed,
@@ -554,6 +578,8 @@ impl Model {
             | At::Offered
             | At::Joining
             | At::Talking
+            | At::Reaching
+            | At::Outside
             | At::Overflow
             | At::Wishing
             | At::Wished
@@ -586,7 +612,16 @@ impl Model {
                 At::New | At::Ending => true,
                 _ if told.notice => all(|source| matches!(source, Source::Prompt { .. })),
                 At::Summoning => heard.is_empty(),
-                At::Calling => all(|source| matches!(source, Source::Ringback)),
+                At::Calling | At::Reaching => all(|source| matches!(source, Source::Ringback)),
+                At::Outside => {
+                    let (to, _) = told.through.expect("somebody outside");
+                    let held = [to, told.first_leg].iter().any(|leg| self.legs.get(leg).is_some_and(|leg| leg.held));
+                    if held {
+                        all(|source| matches!(source, Source::Music { .. }))
+                    } else {
+                        ear.joins(to, told.first_leg) && heard.len() == 1
+                    }
+                }
                 At::Called => {
                     let to = Self::called_leg(told).expect("somebody is called");
                     let held = [to, told.first_leg].iter().any(|leg| self.legs.get(leg).is_some_and(|leg| leg.held));
@@ -598,7 +633,7 @@ impl Model {
                 }
                 At::Moving => false,
                 At::Message => heard.is_empty(),
-                At::Greeting | At::Overflow | At::Wishing | At::Wished | At::Feature | At::Telling => {
+                At::Greeting | At::Overflow | At::Wishing | At::Wished | At::Feature | At::Telling | At::LastWords => {
                     !told.prompt_over && all(|source| matches!(source, Source::Prompt { .. }))
                 }
                 // An announcement is cut for an offer.

@@ -160,7 +160,8 @@ fn dialled(dice: &mut Dice) -> Reaction {
         86..=89 => none.then(ring, Act::Ring),
         90 => none,
         91 => none.then(0, Act::Fail(Cause::Unregistered, 480)),
-        92..=93 => none.then(0, Act::Fail(Cause::Overload, 503)),
+        92 | 94 => none.then(ring, Act::Fail(Cause::Unreachable, 480)),
+        93 => none.then(0, Act::Fail(Cause::Overload, 503)),
         _ => none.then(dice.between(1, 12_000), Act::Fail(Cause::Unreachable, 408)),
     }
 }

@@ -535,6 +535,8 @@ impl World {
                 | Fate::Served
                 | Fate::Reached { .. }
                 | Fate::NotReached { .. }
+                | Fate::AnsweredOutside
+                | Fate::UnansweredOutside { .. }
                 | Fate::CutByRestart => false,
             };
             assert!(fits, "{} to {}: {fate:?}, but {seen:?}, {:?}, {heard:?}", talk.call_id, talk.number, talk.phase);

@@ -6,6 +6,7 @@ use yihao::types::{AgentId, CallId, Cause, Choice, Decision, Fate, LegId, Mono, 
 
 use super::legs::Leg;
 use super::outings::{Dialled, Outing};
+use super::outside::{Line, Reach};
 use super::seats::{After, Doing};
 use super::{Model, fate_of};
 
@@ -27,6 +28,12 @@ pub(crate) enum At {
     Wished,
     /// Speaks a message.
     Message,
+    /// Somebody outside is rung for the caller.
+    Reaching,
+    /// Caller and somebody outside talk.
+    Outside,
+    /// The caller hears that the number is served no more, or that nobody outside answers.
+    LastWords,
     Feature,
     /// A seat has ordered the call and is rung itself.
     Summoning,
@@ -66,9 +73,22 @@ pub(crate) struct Told {
     pub(crate) queue: Option<String>,
     /// Since when it waits in this queue, and at all.
     pub(crate) queued_at: Mono,
-    pub(crate) waits_since: Mono,
+    pub(crate) waits_since: Option<Mono>,
+    /// Whether it has joined its queue before.
+    pub(super) queued_once: bool,
     /// Queues that it has left.
     pub(crate) left: Vec<String>,
+    /// Places outside to which rules have sent it.
+    pub(super) tried: Vec<String>,
+    /// Prompts that it has still to hear before anything else.
+    pub(super) prompts: usize,
+    /// Who is reached outside, and the old desk that rings beside the seats.
+    pub(super) reach: Option<Reach>,
+    pub(super) desk: Option<Reach>,
+    /// Whom it has reached outside, and whether the row of that is due.
+    pub(super) through: Option<(LegId, bool)>,
+    /// With which it ends when the caller has heard why.
+    pub(super) last_words: Option<Fate>,
     pub(crate) offers: Vec<Open>,
     pub(crate) party: Option<(SeatId, LegId)>,
     pub(crate) refusal: Option<Cause>,
@@ -100,8 +120,15 @@ impl Told {
             now,
             queue: None,
             queued_at: now,
-            waits_since: now,
+            waits_since: None,
+            queued_once: false,
             left: Vec::new(),
+            tried: Vec::new(),
+            prompts: 0,
+            reach: None,
+            desk: None,
+            through: None,
+            last_words: None,
             offers: Vec::new(),
             party: None,
             refusal: None,
@@ -133,7 +160,11 @@ impl Told {
 
     pub(crate) fn records(&mut self) {
         assert!(!self.recorded, "recorded twice");
-        assert!(matches!(self.at, At::Joining | At::Talking | At::Message | At::Called), "recorded in {:?}", self.at);
+        assert!(
+            matches!(self.at, At::Joining | At::Talking | At::Message | At::Outside | At::Called),
+            "recorded in {:?}",
+            self.at
+        );
         (self.recording, self.recorded) = (true, true);
     }
 
@@ -154,14 +185,23 @@ impl Model {
             Dialled::Refused(cause) => Some(*cause),
             Dialled::Told | Dialled::Placed(_) => None,
         };
-        let (mark, priority, queue) = match (self.mark_of(caller.as_ref()), self.lines.get(&called)) {
-            _ if matches!(origin, Origin::Seat(_)) => (None, 0, None),
-            (Some(mark), Some(_)) if refusal.is_none() && mark == "nuisance" => {
-                (Some(mark), 0, Some("night".to_owned()))
-            }
-            (Some(mark), Some((_, queue))) if refusal.is_none() => (Some(mark), 8, Some(queue.clone())),
-            (_, Some((of, queue))) => (None, *of, Some(queue.clone())),
-            (_, None) => (None, 0, None),
+        let line = self.lines.get(&called).filter(|_| matches!(origin, Origin::Trunk(_)) && refusal.is_none()).cloned();
+        let (of, queue, prompts) = match &line {
+            Some(Line::Queue { priority, queue, prompts, .. }) => (*priority, Some(queue.clone()), *prompts),
+            Some(Line::Outside { priority, fallback, prompts, .. }) => (*priority, fallback.clone(), *prompts),
+            Some(Line::Told { .. } | Line::NotServed) | None => (0, None, 0),
+        };
+        let takes_marks = matches!(line, Some(Line::Queue { .. } | Line::Outside { .. }));
+        let (mark, priority, queue) = match self.mark_of(caller.as_ref()).filter(|_| takes_marks) {
+            Some("nuisance") => (Some("nuisance"), 0, queue.map(|_| "night".to_owned())),
+            Some(mark) => (Some(mark), 8, queue),
+            None => (None, of, queue),
+        };
+        let (reach, desk, last_words) = match line {
+            Some(Line::Queue { desk, .. }) => (None, desk, None),
+            Some(Line::Outside { reach, .. }) => (Some(reach), None, None),
+            Some(Line::Told { refusal: cause, .. }) => (None, None, Some(Fate::Refused { cause })),
+            Some(Line::NotServed) | None => (None, None, None),
         };
         let feature = matches!((origin, &dialled), (Origin::Seat(_), Dialled::Nothing)) && refusal.is_none();
         let mut told = Told {
@@ -171,6 +211,11 @@ impl Model {
             caller,
             queue,
             refusal,
+            // The priority's mark brings a prompt with it.
+            prompts: prompts + usize::from(mark == Some("priority")),
+            reach,
+            desk,
+            last_words,
             ..Told::new(leg, if feature { At::Feature } else { At::New }, self.now)
         };
         match dialled {
@@ -207,7 +252,7 @@ impl Model {
             seat.wishes(command, now);
         }
         if seat.busy.is_none() {
-            seat.takes(leg, call, Doing::Own);
+            seat.takes(now, leg, call, Doing::Own);
         }
     }
 
@@ -245,7 +290,8 @@ impl Model {
     pub(super) fn queued(&mut self, id: CallId, queue: &str, (ahead, serving): (u32, u32)) {
         let (now, waiting) = (self.now, self.waiting_in(queue));
         let prompt = Duration::from_millis(self.config.prompt_max_ms.into());
-        assert!(waiting < self.queues[queue].max_waiting, "{id} joins a full queue");
+        let comes_back = self.calls[&id].queued_once;
+        assert!(comes_back || waiting < self.queues[queue].max_waiting, "{id} joins a full queue");
         assert_eq!(ahead as usize, waiting, "what the row says of the queue");
         // Of several deadlines in one tick the model lets those of seats pass first.
         assert!(self.ticking || serving as usize == self.serving(queue), "what the row says of the seats");
@@ -254,11 +300,13 @@ impl Model {
         if told.at == At::Greeting {
             assert!(told.prompt_over || now.since(told.since) >= prompt, "{id} did not hear the whole greeting");
         }
-        if told.left.is_empty() || told.at == At::Greeting || told.waits_since == told.arrived_at {
-            told.waits_since = now;
-        }
+        told.waits_since.get_or_insert(now);
+        assert_eq!(told.prompts, 0, "{id} waits before it has heard everything");
         told.goes(&[At::Greeting, At::Moving], At::Waiting);
-        (told.queued_at, told.told_at) = (now, now);
+        if !std::mem::replace(&mut told.queued_once, true) {
+            (told.queued_at, told.told_at) = (now, now);
+        }
+        self.desk_rings(id);
     }
 
     /// An offer is right when it is exactly the one that the lists ask for.
@@ -288,7 +336,8 @@ impl Model {
             assert!(told.offers.is_empty() && told.party.is_none(), "{id} has two owners");
         }
         self.legs.insert(open.leg, Leg::new(id, Some(open.seat), false));
-        self.seats.get_mut(&open.seat).expect("a seat of the plan").takes(open.leg, id, Doing::Rung);
+        let now = self.now;
+        self.seats.get_mut(&open.seat).expect("a seat of the plan").takes(now, open.leg, id, Doing::Rung);
         self.told(id).offers.push(open);
     }
 
@@ -303,6 +352,9 @@ impl Model {
         leg.answered = true;
         if self.calls[&call].outing.is_some() {
             return self.outing_answers(call, id);
+        }
+        if self.outside_answers(call, id) {
+            return;
         }
         let told = self.calls.get_mut(&call).expect("a leg has its call");
         told.now = now;
@@ -322,7 +374,7 @@ impl Model {
         self.seats.get_mut(&open.seat).expect("a seat of the plan").talks();
     }
 
-    pub(super) fn leg_ended(&mut self, id: CallId, leg: LegId, cause: Cause) {
+    pub(super) fn leg_ended(&mut self, id: CallId, leg: LegId, (cause, status): (Cause, Option<u16>)) {
         let now = self.now;
         let gone = self.legs.remove(&leg).unwrap_or_else(|| panic!("{leg} ends twice"));
         assert_eq!(gone.call, id, "{leg} ends in another call");
@@ -335,10 +387,13 @@ impl Model {
             }
         }
         if self.calls[&id].outing.is_some() || self.calls[&id].sentence.is_some() {
-            self.outing_leg_ended(id, leg, &gone, cause);
+            self.outing_leg_ended(id, leg, &gone, (cause, status));
             if let Some(seat) = gone.seat.and_then(|seat| self.seats.get_mut(&seat)) {
                 seat.leg_is_gone(leg, now);
             }
+            return;
+        }
+        if self.outside_ended(id, leg, &gone, cause) {
             return;
         }
         let wrap_up = self.calls[&id].queue.as_ref().map(|queue| self.queues[queue].wrap_up);
@@ -348,7 +403,11 @@ impl Model {
         let ends = told.party.is_some_and(|(_, party)| party == leg);
         let mut after = None;
         if gone.is_first && told.at != At::Ending {
-            told.fate = Some(fate_of(told.at, told.party.map(|(seat, _)| seat), cause));
+            let seat = told.party.map(|(seat, _)| seat);
+            told.fate = Some(match (told.at, told.last_words) {
+                (At::LastWords, Some(fate)) => fate,
+                (at, _) => fate_of(at, seat, cause),
+            });
             let talked = told.at == At::Talking;
             after = told.party.take().map(|(seat, party)| {
                 (seat, party, if talked { After::WrapUp(wrap_up.unwrap_or_default()) } else { After::Free })
@@ -385,6 +444,7 @@ impl Model {
         let name = match fate {
             Fate::Answered { .. } => "answered".to_owned(),
             Fate::Reached { .. } => "reached".to_owned(),
+            Fate::AnsweredOutside => "answered outside".to_owned(),
             Fate::AbandonedInGreeting
             | Fate::AbandonedInQueue
             | Fate::AbandonedInRing
@@ -394,6 +454,7 @@ impl Model {
             | Fate::LeftWish
             | Fate::Served
             | Fate::NotReached { .. }
+            | Fate::UnansweredOutside { .. }
             | Fate::CutByRestart
             | Fate::CutByDrain => format!("{fate:?}"),
         };

@@ -63,9 +63,7 @@ impl Model {
         let ways = if urgent { 2 } else { 1 };
         match other {
             Some(other) if other == id => Err(Why::Nobody),
-            None if self.lines.contains_key(number) || self.not_served.iter().any(|line| line == number) => {
-                Err(Why::OwnLine)
-            }
+            None if self.lines.contains_key(number) => Err(Why::OwnLine),
             None if number.contains('*') => Err(Why::Nobody),
             other => Ok(Outing { seat: id, other, ways, to: None, due: false }),
         }
@@ -98,17 +96,20 @@ impl Model {
         if let Some(outing) = self.ordered.take() {
             assert_eq!(outing.seat, seat);
             self.note("a call is ordered");
+            if self.seats[&seat].owes_result() {
+                self.note("a call is placed out of a wrap-up that owes its result");
+            }
             let mut told = Told::new(leg, At::Summoning, now);
             told.outing = Some(outing);
             assert!(self.calls.insert(id, told).is_none(), "{id} begins twice");
             let mut own = Leg::new(id, Some(seat), true);
             own.dialled = true;
             self.legs.insert(leg, own);
-            self.seats.get_mut(&seat).expect("a seat of the plan").takes(leg, id, Doing::Own);
+            self.seats.get_mut(&seat).expect("a seat of the plan").takes(now, leg, id, Doing::Own);
         } else {
             assert_eq!(self.places_now.take(), Some(id), "a call is placed that nobody has asked for");
             self.note("a phone dials");
-            self.seats.get_mut(&seat).expect("a seat of the plan").takes(leg, id, Doing::Own);
+            self.seats.get_mut(&seat).expect("a seat of the plan").takes(now, leg, id, Doing::Own);
             self.next(id, Cause::Unreachable);
         }
     }
@@ -135,6 +136,7 @@ impl Model {
     }
 
     pub(super) fn dials(&mut self, id: CallId, leg: LegId) {
+        let now = self.now;
         let told = self.told(id);
         let outing = told.outing.as_mut().expect("a seat has placed it");
         assert!(std::mem::take(&mut outing.due), "{id} dials out of turn");
@@ -144,7 +146,7 @@ impl Model {
         self.legs.insert(leg, Leg::new(id, other, false));
         if let Some(other) = other {
             self.note("a seat calls a seat");
-            self.seats.get_mut(&other).expect("a seat of the plan").takes(leg, id, Doing::Own);
+            self.seats.get_mut(&other).expect("a seat of the plan").takes(now, leg, id, Doing::Own);
         }
         if again {
             self.note("another trunk is tried");
@@ -182,7 +184,13 @@ impl Model {
         }
     }
 
-    pub(super) fn outing_leg_ended(&mut self, id: CallId, leg: LegId, gone: &Leg, cause: Cause) {
+    pub(super) fn outing_leg_ended(
+        &mut self,
+        id: CallId,
+        leg: LegId,
+        gone: &Leg,
+        (cause, status): (Cause, Option<u16>),
+    ) {
         let told = self.told(id);
         let (at, to) = (told.at, told.outing.as_ref().and_then(|outing| outing.to));
         let seat = told.outing.as_ref().map(|outing| outing.seat);
@@ -196,7 +204,12 @@ impl Model {
         } else if to == Some(leg) && gone.hung_up_at.is_none() && at == At::Called {
             self.ends_outing(id, Fate::Reached { seat: seat.expect("a seat has placed it") });
         } else if to == Some(leg) && gone.hung_up_at.is_none() && at == At::Calling {
-            let carriers = matches!(cause, Cause::Unreachable | Cause::Overload | Cause::Failed);
+            // 480 and 430 speak of the callee, whom no other trunk reaches better.
+            let of_the_callee = matches!(status, Some(480 | 430));
+            let carriers = matches!(cause, Cause::Unreachable | Cause::Overload | Cause::Failed) && !of_the_callee;
+            if of_the_callee && cause == Cause::Unreachable {
+                self.note("480 is not tried over another trunk");
+            }
             match gone.seat {
                 None if carriers => self.next(id, cause),
                 Some(_) | None => self.tells(id, Fate::NotReached { cause }),
@@ -318,7 +331,8 @@ impl Model {
             let heard = ear.hears(told.first_leg);
             let hears = heard.iter().any(|s| matches!(s, Source::Prompt { name, .. } if &*name.0 == "notice/ending"));
             assert!(!hears || due, "{id} is told of an end that is not near");
-            let lasts = matches!(told.at, At::Waiting | At::Offered | At::Talking | At::Called);
+            let lasts =
+                matches!(told.at, At::Waiting | At::Offered | At::Talking | At::Reaching | At::Outside | At::Called);
             assert!(!just_now || !lasts || hears, "{id} is cut in {:?} without a word", told.at);
             told_of_end += u32::from(hears && !told.notice);
             told.notice = hears;

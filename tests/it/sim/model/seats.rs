@@ -58,6 +58,8 @@ pub(crate) struct Seat {
     /// It rests or wraps up until then.
     until: Option<Mono>,
     notes: Option<Notes>,
+    /// Notes whose result is missing, put off for an own call, with what was left of their time.
+    put_off: Option<(Notes, Duration, Duration)>,
     noted: Option<CallId>,
     pub(crate) free_since: Mono,
     pub(crate) calls: u32,
@@ -190,12 +192,14 @@ impl Seat {
                     | (Some((_, call, Doing::Own)), Some(After::WrapUp(_))) => Some(call),
                     (Some(_), _) | (None, _) => None,
                 };
-                let call = talks.or(self.notes.map(|notes| notes.call));
+                let put_off = self.put_off.map(|(notes, ..)| notes.call);
+                let call = put_off.or(talks).or(self.notes.map(|notes| notes.call));
                 if &*code.0 != "solved" {
                     return None;
                 }
                 let call = call?;
                 self.noted = Some(call);
+                self.put_off = None;
                 if let Some(notes) = &mut self.notes {
                     notes.missing = false;
                 }
@@ -218,6 +222,11 @@ impl Seat {
             (Some((leg, call, Doing::Own)), None) => Some((leg, call)),
             (Some(_), _) | (None, _) => None,
         }
+    }
+
+    /// Whether it writes notes whose result is asked for and missing.
+    pub(crate) fn owes_result(&self) -> bool {
+        self.notes.is_some_and(|notes| notes.missing)
     }
 
     /// Whether another seat may call it.
@@ -252,8 +261,11 @@ impl Seat {
         }
     }
 
-    pub(crate) fn takes(&mut self, leg: LegId, call: CallId, doing: Doing) {
+    pub(crate) fn takes(&mut self, now: Mono, leg: LegId, call: CallId, doing: Doing) {
         assert_eq!(self.busy, None, "a busy seat is offered a call");
+        if let (Some(notes), Some(until)) = (self.notes.filter(|notes| notes.missing), self.until) {
+            self.put_off = Some((notes, until.since(now), notes.at_most.since(now)));
+        }
         self.busy = Some((leg, call, doing));
         (self.until, self.notes) = (None, None);
     }
@@ -269,6 +281,12 @@ impl Seat {
         let Some((_, call, _)) = self.busy.filter(|(busy, ..)| *busy == leg) else { return };
         let Some(after) = self.after.take() else { return };
         self.busy = None;
+        if let Some((notes, left, left_at_most)) = self.put_off.take() {
+            let own = if let After::WrapUp(rule) = after { rule } else { WrapUp::default() };
+            self.until = Some(now + left.max(own.time));
+            self.notes = Some(Notes { at_most: now + left_at_most.max(own.most), ..notes });
+            return;
+        }
         match after {
             After::Rest(time) => self.until = Some(now + time),
             After::WrapUp(rule) => {

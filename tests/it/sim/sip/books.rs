@@ -167,6 +167,7 @@ impl Books {
             | CallEvent::Wish { .. }
             | CallEvent::Placed { .. }
             | CallEvent::Dialled { .. }
+            | CallEvent::AnsweredOutside { .. }
             | CallEvent::Result { .. }
             | CallEvent::Healed { .. }
             | CallEvent::Ringing { .. }
