@@ -14,7 +14,8 @@ use crate::config::{self, Config, Overrides};
 use crate::dialplan::Plan;
 use crate::media::engine::prompt::Prompts;
 use crate::simulate::{self, Answer, Change, End, Period, Question, ScriptedSeat, What, World};
-use crate::types::{Fate, LineNumber, PhoneNumber, PromptName, TrunkId};
+use crate::sip::trunk::number;
+use crate::types::{Fate, PhoneNumber, PromptName, TrunkId};
 
 /// Somebody answers; or nothing changes.
 pub const OK: u8 = 0;
@@ -117,12 +118,6 @@ fn length(config: &Config, name: &PromptName) -> Duration {
 }
 
 fn question(args: &Args, plan: &Plan) -> Result<Question> {
-    let called = args.called.as_deref().unwrap_or_default();
-    let called = LineNumber::parse(called).with_context(|| format!("{called:?} is no number that can be dialled"))?;
-    let from = match args.from.as_deref() {
-        Some(text) => Some(PhoneNumber::parse(text).with_context(|| format!("{text:?} is no caller's number"))?),
-        None => None,
-    };
     let at = args.at.unwrap_or_else(|| Zoned::now().datetime());
     let at = plan.clocks.moment(at).with_context(|| format!("{at} is beyond all dates"))?;
     let seats = match &args.seats {
@@ -132,6 +127,17 @@ fn question(args: &Args, plan: &Plan) -> Result<Question> {
     let via = match &args.via {
         Some(name) => trunk(plan, name)?,
         None => plan.trunks.first().context("the plan has no trunk over which a call could come")?.id,
+    };
+    // As the trunk reads them: 081612345 is 12345 where the area code is 816.
+    let area_code = plan.trunk(via).map_or("", |trunk| trunk.area_code.as_str());
+    let called = args.called.as_deref().unwrap_or_default();
+    let called =
+        number::called(called, area_code).with_context(|| format!("{called:?} is no number that can be dialled"))?;
+    let from = match args.from.as_deref() {
+        Some(text) => {
+            Some(number::calling(text, area_code).with_context(|| format!("{text:?} is no caller's number"))?)
+        }
+        None => None,
     };
     let down = args.trunk_down.iter().map(|name| trunk(plan, name)).collect::<Result<_>>()?;
     Ok(Question { called, from, at, via, down, seats, patience: args.patience.map(Duration::from_secs) })

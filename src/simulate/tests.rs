@@ -159,6 +159,19 @@ fn changed(from: &str, to: &str) -> Plan {
 }
 
 #[test]
+fn a_call_that_came_inside_the_hours_is_served_after_them() {
+    let keys = "number = \"12315\"\nhours = \"mon-fri 09:00-17:30\"\nclosed_prompt = \"closed\"\n";
+    let plan = Arc::new(changed("number = \"12315\"\n", keys));
+    let asked = |moment: &str| ask(&plan, &Question { at: at(moment), ..question(&plan, "12315") }, &world());
+    // The greeting ends after the hours.
+    let late = asked("2026-11-23T17:29:58");
+    assert!(matches!(late.end, End::Fate { fate: Fate::Answered { .. } }), "{:?}", late.end);
+    let closed = asked("2026-11-23T17:30:00");
+    assert_eq!(closed.decision.treatment, Treatment::Told { prompt: Some("closed".to_owned()), status: 480 });
+    assert!(closed.decision.because.iter().any(|why| why == "the line is closed"), "{:?}", closed.decision.because);
+}
+
+#[test]
 fn equal_plans_differ_nowhere() {
     let year = Period { from: jiff::civil::date(2026, 1, 1), to: jiff::civil::date(2026, 12, 31) };
     assert_eq!(diff(&plan(), &plan(), year), []);

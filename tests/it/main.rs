@@ -9,4 +9,5 @@ mod e2e;
 mod faults;
 mod load;
 mod sim;
+mod simulate;
 mod torture;

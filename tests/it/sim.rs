@@ -2,7 +2,7 @@
 
 mod center_world;
 mod city;
-mod dice;
+pub(crate) mod dice;
 mod ear;
 mod model;
 mod parties;
