@@ -33,6 +33,7 @@ mod surges;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod wishes;
 
 use std::fmt;
@@ -61,6 +62,7 @@ pub use local::{FirstPassword, LocalError, prepare};
 pub use plan::Settings;
 pub use recordings::Render;
 pub use serve::Tls;
+pub use versions::{Counting, Plans};
 
 /// Requests that are served at a time; beyond them 503.
 const REQUESTS: usize = 64;
@@ -76,7 +78,7 @@ pub struct Config {
     pub behind_proxy: bool,
     /// Most requests a second from one address. Default 100.
     pub requests_per_s: u32,
-    /// Longest body in bytes. Default 64 KiB.
+    /// Longest body in bytes. Default 512 KiB: a dial plan as text.
     pub max_body_bytes: usize,
     /// Longest time for one request. Default 10 s.
     pub request_timeout: Duration,
@@ -89,7 +91,7 @@ impl Default for Config {
             tls: None,
             behind_proxy: false,
             requests_per_s: 100,
-            max_body_bytes: 64 * 1024,
+            max_body_bytes: 512 * 1024,
             request_timeout: Duration::from_secs(10),
         }
     }
@@ -160,6 +162,8 @@ pub struct Parts {
     pub events: Arc<Ring>,
     /// What `/reload` does.
     pub reload: Reload,
+    /// What is done for versions of the plan.
+    pub plans: Arc<dyn Plans>,
 }
 
 /// What all requests share. Cheap to clone.
@@ -185,6 +189,9 @@ pub struct Shared {
     lists: Arc<Notify>,
     reload: Reload,
     reloading: Arc<Semaphore>,
+    plans: Arc<dyn Plans>,
+    /// A version of the plan was set for a time, or that was taken back.
+    versions: Arc<Notify>,
 }
 
 impl fmt::Debug for Shared {
@@ -216,6 +223,8 @@ impl Shared {
             lists: Arc::default(),
             reload: parts.reload,
             reloading: Arc::new(Semaphore::new(1)),
+            plans: parts.plans,
+            versions: Arc::default(),
         }
     }
 
@@ -241,6 +250,12 @@ pub async fn serve(listener: TcpListener, shared: Shared, stop: watch::Receiver<
 /// Keeps the core's caller lists as the database has them, until `stop` becomes true (or its sender is gone).
 pub async fn keep_lists(shared: Shared, stop: watch::Receiver<bool>) {
     callers::keep(shared, stop).await;
+}
+
+/// Publishes versions of the plan that are due and numbers those that came from a file, until `stop` becomes true (or its
+/// sender is gone).
+pub async fn keep_versions(shared: Shared, stop: watch::Receiver<bool>) {
+    versions::keep(shared, stop).await;
 }
 
 /// What the document says beside the paths.
@@ -269,6 +284,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .merge(callers::routes())
         .merge(wishes::routes())
         .merge(plan::routes())
+        .merge(versions::routes())
         .merge(surges::routes())
         .merge(operate::routes())
         .merge(counters::routes())

@@ -9,6 +9,7 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod client;
+pub mod plan;
 pub mod queues;
 pub mod recording;
 pub mod replay;
@@ -45,6 +46,7 @@ enum Command {
     Seats(seats::Args),
     Queues(queues::Args),
     Audit(audit::Args),
+    Plan(plan::Args),
     Calendar(calendar::Args),
     Simulate(simulate::Args),
 }
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Seats(args) => Ok(seats::run(&args)),
         Command::Queues(args) => Ok(queues::run(&args)),
         Command::Audit(args) => Ok(audit::run(&args)),
+        Command::Plan(args) => Ok(plan::run(&args)),
         Command::Calendar(args) => calendar::run(&args),
         Command::Simulate(args) => simulate::run(&args),
     };

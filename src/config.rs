@@ -21,7 +21,7 @@ use crate::types::TlsMedia;
 pub use calendar::read_calendar;
 pub use outside::prompt_is_there;
 pub use overrides::{Listen, Overrides};
-pub use plan::{check_plan, load_plan, plan_text, read_plan};
+pub use plan::{calendar_files, check_plan, load_plan, plan_text, read_plan};
 pub use read::{load, load_as_far_as_good};
 
 /// All settings of a node, checked.
@@ -34,6 +34,8 @@ pub struct Config {
     pub digest: Vec<Algorithm>,
     /// The dial plan.
     pub plan: PathBuf,
+    /// Whether a second person must approve a version of the plan before it counts. Default no.
+    pub second_person: bool,
     /// Passwords of telephones (as HA1) and trunks, a file of its own that only the owner reads.
     pub secrets: PathBuf,
     /// Address of a PostgreSQL server for the records, without its password; `None`: SQLite in `var`.
@@ -106,6 +108,11 @@ impl Folders {
     /// The append-only ledger of calls.
     pub fn ledger(&self) -> PathBuf {
         self.var.join("ledger")
+    }
+
+    /// The plan that counts, so that a start needs no database to begin with it.
+    pub fn published_plan(&self) -> PathBuf {
+        self.var.join("plan.json")
     }
 
     /// The SQLite database of records, where no server is named.
@@ -354,6 +361,7 @@ impl Default for Config {
                 calendar: beside(&plan, CALENDAR),
             },
             plan,
+            second_person: false,
             recording: Recording { on: true, disk_full: DiskFull::Continue, min_free_mb: 500 },
             media: Media { workers: None, pin: false, silence_s: 30, silence_on_hold_s: 300 },
             retention: store::Retention::default(),

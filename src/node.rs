@@ -12,6 +12,7 @@ mod renew;
 mod run;
 pub mod spans;
 mod start;
+mod versions;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use crate::types::Row;
 use renew::Reloader;
 pub use renew::{RenewError, Renewal};
 pub use start::start;
+pub use versions::Starting;
 
 /// What the control thread is told from outside of its inputs.
 #[derive(Debug)]

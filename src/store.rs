@@ -13,6 +13,7 @@ mod jobs;
 mod keeper;
 pub mod ledger;
 mod migrations;
+pub mod plan_versions;
 mod retention;
 mod tail;
 #[cfg(test)]

@@ -64,6 +64,7 @@ const LAYERS: &[(&str, &[&str], Purity)] = &[
             "api",
             "journal",
             "observability",
+            "simulate",
             "config",
             "types",
         ],

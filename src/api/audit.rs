@@ -47,6 +47,12 @@ pub(super) enum Action {
     Drained,
     Resumed,
     Reloaded,
+    PlanDrafted,
+    PlanApproved,
+    PlanScheduled,
+    PlanWithdrawn,
+    PlanPublished,
+    PlanRolledBack,
     CallerProposed,
     CallersSearched,
     CallerApproved,
@@ -85,6 +91,12 @@ impl Action {
             Self::Drained => "drained",
             Self::Resumed => "resumed",
             Self::Reloaded => "reloaded",
+            Self::PlanDrafted => "plan_drafted",
+            Self::PlanApproved => "plan_approved",
+            Self::PlanScheduled => "plan_scheduled",
+            Self::PlanWithdrawn => "plan_withdrawn",
+            Self::PlanPublished => "plan_published",
+            Self::PlanRolledBack => "plan_rolled_back",
             Self::CallerProposed => "caller_proposed",
             Self::CallersSearched => "callers_searched",
             Self::CallerApproved => "caller_approved",
@@ -121,6 +133,17 @@ pub(super) async fn note_stranger(
 ) -> Result<(), ApiError> {
     let login: String = login.chars().filter(|c| !c.is_control()).take(64).collect();
     write(shared, ("", &login), &address.to_string(), action, "", &json!({})).await
+}
+
+/// Writes what the exchange does of itself.
+pub(super) async fn note_as(
+    shared: &Shared,
+    login: &str,
+    action: Action,
+    object: &str,
+    detail: Value,
+) -> Result<(), ApiError> {
+    write(shared, ("", login), "local", action, object, &detail).await
 }
 
 async fn write(

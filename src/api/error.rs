@@ -66,6 +66,16 @@ pub(super) enum ApiError {
     WishDone,
     /// Plan, secrets or prompts have mistakes: the old ones stay.
     ReloadRefused(String),
+    /// A version of the plan has mistakes.
+    PlanRefused(String),
+    /// There is no such version of the plan.
+    NoSuchVersion,
+    /// It was published: nothing about it changes any more.
+    VersionPublished,
+    /// It has never counted.
+    NeverPublished,
+    /// A second person must approve it first.
+    NotApproved,
     /// The account has no seat.
     NoSeat,
     /// The account that everything can be mended with must stay.
@@ -171,6 +181,11 @@ impl ApiError {
             Self::WishTaken => (StatusCode::CONFLICT, "wish_taken"),
             Self::WishDone => (StatusCode::CONFLICT, "wish_done"),
             Self::ReloadRefused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "reload_refused"),
+            Self::PlanRefused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "plan_refused"),
+            Self::NoSuchVersion => (StatusCode::NOT_FOUND, "no_such_version"),
+            Self::VersionPublished => (StatusCode::CONFLICT, "version_published"),
+            Self::NeverPublished => (StatusCode::CONFLICT, "never_published"),
+            Self::NotApproved => (StatusCode::CONFLICT, "not_approved"),
             Self::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::TooLong(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_long"),
@@ -225,6 +240,13 @@ impl ApiError {
             }
             Self::WishDone => both("the wish is done already", "该请求已办结"),
             Self::ReloadRefused(report) => (report.clone().into(), format!("未能全部生效：{report}").into()),
+            Self::PlanRefused(report) => {
+                (format!("the plan has mistakes:\n{report}").into(), format!("拨号方案有误：\n{report}").into())
+            }
+            Self::NoSuchVersion => both("there is no such version of the plan", "没有该方案版本"),
+            Self::VersionPublished => both("this version was published already", "该版本已发布"),
+            Self::NeverPublished => both("this version has never counted: publish it", "该版本从未发布，请直接发布"),
+            Self::NotApproved => both("a second person must approve this version first", "该版本须先由他人审批"),
             Self::LastAdministrator => both("one administrator must remain", "必须保留至少一名管理员"),
             Self::BadRequest(why) => (why.clone().into(), format!("请求有误：{why}").into()),
             Self::TooLong(most) => {

@@ -63,7 +63,9 @@ rights! {
     SwitchSurges: [Supervisor, Operator];
     /// Drain the exchange, have plan and certificates read again.
     Operate: [Operator, Administrator];
-    /// See lines, trunks and settings.
+    /// Draft, approve and publish versions of the plan.
+    ChangePlan: [Operator, Administrator];
+    /// See lines, trunks, settings and versions of the plan.
     SeePlan: [Supervisor, Operator, Administrator];
     /// See counters.
     SeeCounters: [Supervisor, Operator, Administrator, Auditor];

@@ -5,6 +5,7 @@ mod desk;
 mod matrix;
 mod stream;
 mod supervisors;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -306,6 +307,7 @@ async fn story_with(
         render: Arc::new(|file| if file == "lost" { Err("gone".to_owned()) } else { Ok(b"RIFF0123456789".to_vec()) }),
         events: Arc::clone(&ring),
         reload,
+        plans: Arc::new(versions::Files::default()),
     });
     let headers = format!("Authorization: Bearer {}\r\n", token.trim());
     let client = Client { address: listener.local_addr().unwrap(), store, ring, headers };

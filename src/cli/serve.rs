@@ -1,15 +1,14 @@
 //! `yihao serve`: starts the exchange and stays until it is told to end.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{self, Config, Overrides, secrets};
+use crate::config::{Config, Overrides, secrets};
 use crate::dialplan::Plan;
 use crate::node::demo::Demo;
-use crate::node::{self, Running, Signal};
+use crate::node::{self, Running, Signal, Starting};
 use crate::observability::{Format, init_logs};
 
 /// Ended as told.
@@ -56,18 +55,20 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<u8> {
     let format = if args.log_json { Format::Json } else { Format::Human };
     let _logs = init_logs(format, &args.log, args.otlp.as_deref())?;
-    let (config, plan) = read(args)?;
-    let made = make_secrets(&config, &plan)?;
-    let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);
+    let (config, mut starting) = read(args)?;
+    let made = make_secrets(&config, &starting.plan)?;
+    let (secrets, report) = secrets::load(&config.secrets, &config.realm, &starting.plan);
     let Some(mut secrets) = secrets else { bail!("the secrets have mistakes:\n{report}") };
-    let mut plan = plan;
-    let demo = if args.no_demo || config.input_log.on { None } else { Demo::prepare(&mut plan, &mut secrets, &config) };
-    let plan = Arc::new(plan);
-    let running = node::start(&config, Arc::clone(&plan), &secrets)?;
+    let demo = if args.no_demo || config.input_log.on {
+        None
+    } else {
+        Demo::prepare(&mut starting.plan, &mut secrets, &config)
+    };
+    let running = node::start(&config, &starting, &secrets)?;
     if args.otlp.is_some() {
         running.watch(node::spans::watcher());
     }
-    greet(&config, &plan, &running, made.as_deref());
+    greet(&config, &starting.plan, &running, made.as_deref());
     if !args.no_demo {
         demonstrate(&config, demo, &running);
     }
@@ -92,14 +93,17 @@ fn demonstrate(config: &Config, demo: Option<Demo>, running: &Running) {
     say!("\nThe exchange goes on; Ctrl-C ends it.");
 }
 
-fn read(args: &Args) -> Result<(Config, Plan)> {
+fn read(args: &Args) -> Result<(Config, Starting)> {
     let config = super::configuration(args.config.as_deref(), &args.overrides)?;
-    let (plan, report) = config::load_plan(&config);
-    let Some(plan) = plan else { bail!("the dial plan has mistakes; `yihao check` shows them too:\n{report}") };
-    if !report.warnings.is_empty() {
-        tracing::warn!(warnings = report.warnings.len(), "the plan has warnings; `yihao check` shows them");
+    let starting = match Starting::read(&config) {
+        Ok(starting) => starting,
+        Err(report) => bail!("the dial plan has mistakes; `yihao check` shows them too:\n{report}"),
+    };
+    let warnings = starting.warnings.warnings.len();
+    if warnings > 0 {
+        tracing::warn!(warnings, "the plan has warnings; `yihao check` shows them");
     }
-    Ok((config, plan))
+    Ok((config, starting))
 }
 
 /// At the first start each phone gets a password, kept as HA1; gives the one password that is shown once.

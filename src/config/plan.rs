@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Config, outside};
+use crate::dialplan::calendar::CalendarFile;
 use crate::dialplan::file::Outside;
 use crate::dialplan::report::Report;
 use crate::dialplan::{Plan, PlanText};
@@ -62,6 +63,14 @@ fn check_tls(plan: &Plan, name: &str, config: &Config) -> Report {
 /// What cannot be read, and why.
 pub fn plan_text(config: &Config) -> Result<PlanText, Report> {
     text_of(&config.plan, &config.folders.calendar)
+}
+
+/// The files of a configuration's calendar.
+///
+/// # Errors
+/// What cannot be read, and why.
+pub fn calendar_files(config: &Config) -> Result<Vec<CalendarFile>, Report> {
+    super::calendar::files(&config.folders.calendar)
 }
 
 fn text_of(path: &Path, calendar: &Path) -> Result<PlanText, Report> {

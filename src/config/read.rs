@@ -129,6 +129,7 @@ impl<'r, 'a> Reading<'r, 'a> {
             config.folders.calendar = beside(&plan, CALENDAR);
             config.plan = plan;
         }
+        config.second_person = root.flag("second_person").unwrap_or(config.second_person);
         self.read_folders(&root, config);
         if let Some(secrets) = self.path(&root, "secrets") {
             config.secrets = secrets;

@@ -20,6 +20,7 @@ use crate::store::{self, Store};
 
 use super::renew::Reloader;
 use super::start::{Bound, NODE, most_segments};
+use super::versions::Desk;
 
 /// How long a start waits for the database to make the local session; then it goes on without.
 const PREPARED_WITHIN: Duration = Duration::from_secs(10);
@@ -101,11 +102,13 @@ impl Offices {
             metrics,
             render: render(config.folders.recordings.clone()),
             events: ring,
+            plans: Arc::new(Desk(Arc::clone(&reloader))),
             reload: Arc::new(move || reloader.reload().map_err(|error| error.to_string())),
         });
         let ready = shared.ready();
         ready.store(true, Ordering::Release);
         tasks.push(runtime.spawn(api::keep_lists(shared.clone(), stopped.clone())));
+        tasks.push(runtime.spawn(api::keep_versions(shared.clone(), stopped.clone())));
         let listener = http.listener;
         tasks.push(runtime.spawn(async move {
             if let Err(error) = api::serve(listener, shared, stopped).await {

@@ -16,6 +16,7 @@ use crate::types::PromptName;
 
 use super::Signal;
 use super::start::{self, Wake};
+use super::versions::Kept;
 
 /// What a node goes on with.
 pub struct Renewal {
@@ -37,6 +38,9 @@ pub enum RenewError {
     /// The certificates are of no use; the rest was taken over.
     #[error("the old certificates stay, all else was read again: {0}")]
     Certificate(#[from] CertificateError),
+    /// The version cannot be kept for the next start.
+    #[error("the old plan and secrets stay; the new plan cannot be kept: {0}")]
+    Kept(std::io::Error),
     /// The exchange has ended, or is about to.
     #[error("the exchange is ending")]
     Ending,
@@ -47,6 +51,8 @@ pub(super) struct Reloader {
     pub(super) config: Config,
     /// Prompts of plans so far.
     pub(super) prompts: Mutex<BTreeSet<PromptName>>,
+    /// The plan that counts.
+    pub(super) kept: Mutex<Kept>,
     pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) signals: SyncSender<Signal>,
     pub(super) wake: Wake,
@@ -62,22 +68,33 @@ impl Reloader {
         // One at a time: the last to read is the last to be taken over.
         let mut prompts = self.prompts.lock().unwrap_or_else(PoisonError::into_inner);
         let certificate = self.certificate.as_ref().map_or(Ok(()), |certificate| certificate.reload());
-        let renewal = Renewal::read(&self.config, &mut prompts)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = config::plan_text(&self.config).map_err(RenewError::Mistakes)?;
+        let now = kept.after_look(&self.config, &file);
+        self.go_on_with(Renewal::read(&self.config, now.with_calendar_of(&file), &mut prompts)?)?;
+        *kept = now;
+        certificate?;
+        Ok(())
+    }
+
+    pub(super) fn go_on_with(&self, renewal: Renewal) -> Result<(), RenewError> {
         self.signals.send(Signal::Renew(Box::new(renewal))).map_err(|_| RenewError::Ending)?;
         (self.wake)();
-        certificate?;
         Ok(())
     }
 }
 
 impl Renewal {
-    /// Reads everything that the configuration names. `known` are the prompts of plans so far: calls in progress keep theirs,
-    /// as long as the files are there.
+    /// Reads a plan and everything that the configuration names. `known` are the prompts of plans so far: calls in progress keep
+    /// theirs, as long as the files are there.
     ///
     /// # Errors
     /// [`RenewError`]: then nothing has changed.
-    fn read(config: &Config, known: &mut BTreeSet<PromptName>) -> Result<Renewal, RenewError> {
-        let text = config::plan_text(config).map_err(RenewError::Mistakes)?;
+    pub(super) fn read(
+        config: &Config,
+        text: PlanText,
+        known: &mut BTreeSet<PromptName>,
+    ) -> Result<Renewal, RenewError> {
         let (plan, report) = config::check_plan(config, &text);
         let Some(plan) = plan else { return Err(RenewError::Mistakes(report)) };
         let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);

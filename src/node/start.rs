@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::api;
 use crate::center::{self, Center};
 use crate::config::secrets::Secrets;
-use crate::config::{self, Config, DiskFull, Network};
+use crate::config::{Config, DiskFull, Network};
 use crate::dialplan::Plan;
 use crate::exchange::Exchange;
 use crate::media::engine::prompt::Prompts;
@@ -41,6 +41,7 @@ use super::input_log::{Header, InputLog, Limits, Mask, SeatProof};
 use super::offices::{Http, Needs, Offices};
 use super::renew::Reloader;
 use super::run::{Control, Socket, WAKE};
+use super::versions::Starting;
 
 /// Signals and watchers that may wait for the next turn of the loop.
 const SIGNALS: usize = 16;
@@ -57,7 +58,8 @@ pub(super) type Wake = Arc<dyn Fn() + Send + Sync>;
 ///
 /// # Errors
 /// What could not be had (port, folder, certificate, prompt) and what to do about it.
-pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Running> {
+pub fn start(config: &Config, starting: &Starting, secrets: &Secrets) -> Result<Running> {
+    let plan = Arc::new(starting.plan.clone());
     let clock = Clock::start();
     let metrics = observability::install_metrics().context("figures cannot be kept")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -101,7 +103,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
     let http = Http::bind(config, certificate.as_ref())?;
     let http_at = http.address;
 
-    let header = header(config, &plan, secrets, &listeners, &ports, ids)?;
+    let header = header(config, starting, secrets, &listeners, &ports, ids);
     let inputs = open_input_log(config, &header, secrets, epoch_s)?;
     let endpoint = make_endpoint(&header, &plan, secrets, ports);
     let center = Center::new(Arc::clone(&plan), header.center, ids);
@@ -113,6 +115,7 @@ pub fn start(config: &Config, plan: Arc<Plan>, secrets: &Secrets) -> Result<Runn
     let reloader = Arc::new(Reloader {
         config: config.clone(),
         prompts: Mutex::new(plan.prompts()),
+        kept: Mutex::new(starting.kept.clone()),
         certificate,
         signals: signals.clone(),
         wake: Arc::clone(&wake),
@@ -283,12 +286,12 @@ fn load_certificate(config: &Config) -> Result<Certificate> {
 /// All that the exchange is made of; the log of inputs begins with it.
 fn header(
     config: &Config,
-    plan: &Plan,
+    starting: &Starting,
     secrets: &Secrets,
     listeners: &[Bound],
     ports: &[MediaPort],
     ids: IdBase,
-) -> Result<Header> {
+) -> Header {
     let networks = config.networks.iter().enumerate().map(|(index, network)| endpoint::Network {
         name: network.name.clone(),
         listeners: listeners.iter().filter(|l| l.network == index).map(|l| (l.transport, l.address)).collect(),
@@ -319,19 +322,23 @@ fn header(
         drain_notice_ms: config.drain.notice_s * 1_000,
         ..center::Config::default()
     };
-    let plan_text =
-        config::plan_text(config).map_err(|report| anyhow::anyhow!("the plan cannot be read:\n{report}"))?;
-    Ok(Header {
+    Header {
         segment: 0,
-        plan: plan_text,
+        plan: starting.text.clone(),
         endpoint,
         center,
         seats: secrets.seats.iter().map(|(seat, credentials)| SeatProof::new(*seat, credentials)).collect(),
-        trunks: plan.trunks.iter().map(|t| t.name.clone()).filter(|n| secrets.trunks.contains_key(n)).collect(),
+        trunks: starting
+            .plan
+            .trunks
+            .iter()
+            .map(|t| t.name.clone())
+            .filter(|n| secrets.trunks.contains_key(n))
+            .collect(),
         ports: ports.iter().map(|p| (p.network.0, p.worker, p.port, p.v6)).collect(),
         ids,
         seed: rand::random(),
-    })
+    }
 }
 
 /// Prepares copies of messages where the configuration names a collector.

@@ -1,6 +1,7 @@
 //! The versions of the tables. A migration that has been released is never edited: it expands first, contracts later.
 //!
-//! Each has a file for either database, which differ only where they must. 0001-0009 belong to calls, 0010-0019 to accounts.
+//! Each has a file for either database, which differ only where they must. 0001-0009 belong to calls, 0010-0019 to accounts, 0020-0029 to
+//! plans.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -33,6 +34,7 @@ const VERSIONS: &[Version] = &[
     version!(4, "called", "0004_called.sql"),
     version!(10, "accounts", "0010_accounts.sql"),
     version!(11, "audit", "0011_audit.sql"),
+    version!(20, "plan_versions", "0020_plan_versions.sql"),
 ];
 
 /// The migrations of SQLite.

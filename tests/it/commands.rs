@@ -42,3 +42,41 @@ fn commands_speak_https_with_the_exchange() {
     assert_eq!(output.status.code(), Some(1), "a call that never was is refused");
     assert!(String::from_utf8_lossy(&output.stderr).contains("no_such_call"));
 }
+
+#[test]
+fn a_plan_is_drafted_compared_published_and_brought_back_by_commands() {
+    let served = Served::start("", "17500-17599");
+    let numbered = (0..100).any(|_| {
+        let listed = ask(&served, &["plan", "list", "--json"]);
+        let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
+        let counts = listed["counts"] == 1;
+        std::thread::park_timeout(std::time::Duration::from_millis(if counts { 0 } else { 50 }));
+        counts
+    });
+    assert!(numbered, "the plan file of the start is version 1");
+    let good = include_str!("../../dialplans/mianyang.toml");
+    let hours = "\nnumber = \"12315\"\nhours = \"mon 09:00-09:15\"\nclosed_queue = \"expert-12348\"\n";
+    let write = |name: &str, text: &str| {
+        let file = path(served.folder.path(), name);
+        std::fs::write(&file, text).unwrap();
+        file
+    };
+    let new = write("new.toml", &good.replacen("\nnumber = \"12315\"\n", hours, 1));
+    let broken = write("broken.toml", "deployment = 7\n");
+    let output = ask(&served, &["plan", "draft", &broken, "--why", "测试"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("broken.toml:1:14"), "{output:?}");
+    says(&served, &["plan", "draft", &new, "--why", "夜间转接"], "version 2 is drafted");
+    says(&served, &["plan", "diff", "2"], "queue=expert-12348");
+    says(&served, &["plan", "diff", "2"], "hours = \"mon 09:00-09:15\"");
+    says(&served, &["plan", "publish", "2"], "version 2 counts now");
+    says(&served, &["plan", "show", "2"], "夜间转接");
+    let output = ask(&served, &["plan", "rollback", "1", "--why", "转接错误"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    says(&served, &["plan", "list", "--json"], "\"counts\": 3");
+    says(&served, &["audit", "list", "--action", "plan_rolled_back"], "plan_rolled_back");
+    let at = "2026-11-23T10:00";
+    let output = yihao(&["simulate", "--called", "12345", "--from", "13900000000", "--at", at]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("ends: answered"), "{output:?}");
+}

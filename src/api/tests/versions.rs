@@ -1,0 +1,192 @@
+//! Versions of the plan over the API: drafted, looked at, approved by another, published now or later, rolled back.
+
+use std::sync::Mutex;
+
+use tokio::time::timeout;
+
+use super::*;
+use crate::api::versions as served;
+
+/// The node's part, in memory: a plan that says "mistake" has one.
+#[derive(Default)]
+pub(super) struct Files {
+    counting: Mutex<Option<Counting>>,
+    second_person: bool,
+    /// The plan that the core goes by, as the control thread would change it.
+    core: Option<watch::Sender<Arc<Plan>>>,
+}
+
+impl Plans for Files {
+    fn counting(&self) -> Counting {
+        let kept = self.counting.lock().unwrap().clone();
+        kept.unwrap_or(Counting { id: None, name: "file.toml".to_owned(), text: "a = 0".to_owned() })
+    }
+
+    fn numbered(&self, id: i64) {
+        let counting = Counting { id: Some(id), ..self.counting() };
+        *self.counting.lock().unwrap() = Some(counting);
+    }
+
+    fn check(&self, name: &str, text: &str) -> Result<Vec<String>, String> {
+        if text.contains("mistake") { Err(format!("{name}:1:1: a mistake")) } else { Ok(vec!["a warning".to_owned()]) }
+    }
+
+    fn compare(&self, before: &str, after: &str, _: Wall, days: u32) -> Result<Value, String> {
+        Ok(json!([{ "before": before, "after": after, "days": days }]))
+    }
+
+    fn apply(&self, id: i64, name: &str, text: &str) -> Result<(), String> {
+        *self.counting.lock().unwrap() = Some(Counting { id: Some(id), name: name.to_owned(), text: text.to_owned() });
+        if let Some(core) = &self.core {
+            core.send_modify(|_| {});
+        }
+        Ok(())
+    }
+
+    fn asks_second_person(&self) -> bool {
+        self.second_person
+    }
+}
+
+/// The API with versions, a keeper of them, and whether a second person is asked.
+async fn story_of(second_person: bool, tell: impl AsyncFnOnce(Client, Shared)) {
+    story(serve_core, async |client, shared| {
+        let (core, plan) = watch::channel(shared.plan.borrow().clone());
+        let files = Files { second_person, core: Some(core), ..Files::default() };
+        let shared = Shared { plans: Arc::new(files), plan, ..shared };
+        let listener = bind(&config()).unwrap();
+        let client = Client { address: listener.local_addr().unwrap(), ..client };
+        let (stop, stopped) = watch::channel(false);
+        let told = async {
+            tell(client, shared.clone()).await;
+            stop.send(true).unwrap();
+        };
+        let (served, (), ()) =
+            tokio::join!(serve(listener, shared.clone(), stopped.clone()), served::keep(shared.clone(), stopped), told);
+        served.unwrap();
+    })
+    .await;
+}
+
+async fn draft(who: &Client, text: &str) -> i64 {
+    let answer = who.post("/api/v1/plan/versions", json!({"name": "x.toml", "text": text, "why": "测试"})).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    answer.json()["version"]["id"].as_i64().unwrap()
+}
+
+/// Waits, bounded, until a version counts.
+async fn counts(shared: &Shared, id: i64) {
+    let counting = async {
+        while shared.plans.counting().id != Some(id)
+            || shared.store.plan_version(id).await.unwrap().is_none_or(|(version, _)| version.published_at.is_none())
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), counting).await.expect("the version counts");
+}
+
+#[tokio::test]
+async fn the_plan_file_of_the_start_is_version_one() {
+    story_of(false, async |client, shared| {
+        counts(&shared, 1).await;
+        let operator = client.of(&[Role::Operator]).await;
+        let listed = operator.get("/api/v1/plan/versions").await.json();
+        assert_eq!((&listed["counts"], &listed["versions"][0]["made_by"]), (&json!(1), &json!("exchange")));
+        let shown = operator.get("/api/v1/plan/versions/1").await.json();
+        assert_eq!(shown["text"], "a = 0");
+        assert_eq!(operator.get("/api/v1/plan/versions/9").await.code(), "no_such_version");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_draft_is_checked_shows_what_it_changes_and_counts_when_published() {
+    story_of(false, async |client, shared| {
+        counts(&shared, 1).await;
+        let operator = client.of(&[Role::Operator]).await;
+        let post = async |path: &str, body: Value| operator.post(&format!("/api/v1/plan/versions{path}"), body).await;
+        let refused = post("", json!({"name": "x.toml", "text": "mistake", "why": "x"})).await;
+        assert_eq!((refused.status, refused.code().as_str()), (422, "plan_refused"));
+        assert!(refused.body.contains("x.toml:1:1: a mistake"), "{}", refused.body);
+        assert_eq!(post("", json!({"name": "x.toml", "text": "a = 1", "why": " "})).await.code(), "bad_request");
+        let long = json!({"name": "x.toml", "text": "a".repeat(400_001), "why": "x"});
+        assert_eq!(post("", long).await.code(), "body_too_long");
+
+        let id = draft(&operator, "a = 1").await;
+        assert_eq!(shared.plans.counting().text, "a = 0", "nothing has changed yet");
+        let changes = operator.get(&format!("/api/v1/plan/versions/{id}/changes?days=7")).await.json();
+        assert_eq!(changes["changes"], json!([{ "before": "a = 0", "after": "a = 1", "days": 7 }]));
+        assert_eq!(post(&format!("/{id}/publish"), json!({})).await.status, 204);
+        assert_eq!(shared.plans.counting().text, "a = 1");
+        assert_eq!(post(&format!("/{id}/publish"), json!({})).await.code(), "version_published");
+        let noted = client.noted().await;
+        for action in ["plan_drafted", "plan_published"] {
+            assert!(noted.contains(&(action.to_owned(), id.to_string())), "{action}: {noted:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_command_brings_back_what_has_counted() {
+    story_of(false, async |client, shared| {
+        counts(&shared, 1).await;
+        let operator = client.of(&[Role::Operator]).await;
+        let back = async |id: i64| {
+            operator.post(&format!("/api/v1/plan/versions/{id}/rollback"), json!({"why": "转接错误"})).await
+        };
+        let id = draft(&operator, "a = 1").await;
+        assert_eq!(back(id).await.code(), "never_published");
+        operator.post(&format!("/api/v1/plan/versions/{id}/publish"), json!({})).await;
+        let answer = back(1).await;
+        assert_eq!((answer.status, &answer.json()["id"]), (201, &json!(id + 1)), "{}", answer.body);
+        assert_eq!(
+            shared.plans.counting(),
+            Counting { id: Some(id + 1), name: "file.toml".into(), text: "a = 0".into() }
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_person_approves_where_one_is_asked_and_nobody_their_own() {
+    story_of(true, async |client, shared| {
+        counts(&shared, 1).await;
+        let (wang, li) = (client.of(&[Role::Operator]).await, client.of(&[Role::Operator]).await);
+        let id = draft(&wang, "a = 1").await;
+        let path = |what: &str| format!("/api/v1/plan/versions/{id}/{what}");
+        assert_eq!(wang.post(&path("publish"), json!({})).await.code(), "not_approved");
+        assert_eq!(wang.post(&path("approve"), json!({})).await.code(), "own_proposal");
+        for _ in 0..2 {
+            assert_eq!(li.post(&path("approve"), json!({})).await.status, 204);
+        }
+        assert_eq!(wang.post(&path("publish"), json!({})).await.status, 204);
+        assert_eq!(shared.plans.counting().id, Some(id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_version_counts_from_its_set_moment_on_also_when_that_passed_while_nobody_looked() {
+    story_of(false, async |client, shared| {
+        counts(&shared, 1).await;
+        let operator = client.of(&[Role::Operator]).await;
+        let (soon, never) = (draft(&operator, "a = 1").await, draft(&operator, "a = 2").await);
+        let publish = async |id: i64, at: i64| {
+            operator.post(&format!("/api/v1/plan/versions/{id}/publish"), json!({ "at": at })).await.status
+        };
+        let now = clock::wall_ms();
+        assert_eq!(publish(never, now + 3_600_000).await, 204);
+        assert_eq!(shared.plans.counting().id, Some(1), "not yet");
+        let answer =
+            operator.send(&operator.request("DELETE", &format!("/api/v1/plan/versions/{never}/publish"), "")).await;
+        assert_eq!(answer.status, 204, "taken back");
+        // As a restart finds it: due, and nobody has done it.
+        shared.store.schedule_plan(soon, Some(Wall(now - 60_000)), "wang").await.unwrap();
+        shared.versions.notify_one();
+        counts(&shared, soon).await;
+        assert_eq!(shared.plans.counting().text, "a = 1");
+    })
+    .await;
+}
