@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod dtmf;
 pub mod engine;
+pub mod fingerprint;
 pub mod jitter;
 pub mod latch;
 pub mod mixer;

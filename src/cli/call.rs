@@ -1,15 +1,21 @@
 //! `yihao call`: places a test call through a trunk of the plan and shows its ladder and what became of it.
 
+mod proof;
+
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
 use serde::Serialize;
 
+use super::client::Exchange;
 use crate::config::{self, Overrides};
 use crate::dialplan::Plan;
 use crate::node::phone::{News, Phone, PhoneConfig};
+use crate::types::Wall;
+use proof::{Expectation, Proof};
 
 /// The call was answered.
 pub const OK: u8 = 0;
@@ -29,15 +35,23 @@ const FAREWELL: Duration = Duration::from_secs(5);
   yihao call 12315
   yihao call 12345 --trunk telecom --from 13800138000 --seconds 10
   yihao call 12345 --play question.wav --record answer --json
+  yihao call --via telecom --to 12315 --at-phase NOW
 
-The caller uses an address of the trunk that belongs to this machine; the exchange recognises the trunk by it.
-Exit codes: 0 answered, 1 not answered, 2 could not be placed.")]
+The caller uses an address of the trunk that belongs to this machine; the exchange recognises the trunk by it. With --at-phase
+NOW the call is held against the plan that counts: which prompts were heard, where it waited, who was rung.
+Exit codes: 0 answered, 1 not answered, 2 could not be placed; with --at-phase 0 all is as the plan says, 1 it is not.")]
 pub struct Args {
     /// The number to dial.
-    #[arg(value_name = "NUMBER")]
-    pub number: String,
+    #[arg(value_name = "NUMBER", required_unless_present = "to")]
+    pub number: Option<String>,
+    /// The number to dial, named.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "number")]
+    pub to: Option<String>,
+    /// Hold the call against the plan: what was heard and who was rung.
+    #[arg(long, value_enum, ignore_case = true, value_name = "WHICH")]
+    pub at_phase: Option<AtPhase>,
     /// Trunk of the plan through which the call comes; without it, one whose address belongs to this machine.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, alias = "via", value_name = "NAME")]
     pub trunk: Option<String>,
     /// The caller's number.
     #[arg(long, value_name = "NUMBER", default_value = "08161234567")]
@@ -48,7 +62,7 @@ pub struct Args {
     /// WAV file (8 or 16 kHz, mono, 16 bits) that the caller speaks after the answer.
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,
-    /// Folder for a recording of what the caller says (left) and hears (right).
+    /// Folder for a recording of what the caller hears (left) and says (right).
     #[arg(long, value_name = "FOLDER")]
     pub record: Option<PathBuf>,
     /// Hang up so long after the answer, seconds.
@@ -68,9 +82,18 @@ pub struct Args {
     pub json: bool,
 }
 
+/// Against which plan a call is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum AtPhase {
+    /// The plan that counts.
+    Now,
+}
+
 /// What came of the call.
 #[derive(Debug, Default, Serialize)]
 struct Outcome {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Proof>,
     answered: bool,
     rang: bool,
     cause: Option<String>,
@@ -99,6 +122,15 @@ pub fn run(args: &Args) -> Result<u8> {
             *config.networks.iter().flat_map(|n| &n.udp).next().context("no network listens on UDP; give --server")?
         }
     };
+    let number = args.number.as_deref().or(args.to.as_deref()).unwrap_or_default();
+    let asked = asked(args);
+    let expected = match args.at_phase {
+        Some(AtPhase::Now) => {
+            let call = (number, args.from.as_str(), args.trunk.as_deref());
+            Some(Expectation::of_now(&asked, &config, call, Wall(Timestamp::now().as_millisecond()))?)
+        }
+        None => None,
+    };
     let scratch = config.folders.var.join("call");
     let phone = Phone::start(PhoneConfig {
         local: source(&plan, args.trunk.as_deref(), exchange)?,
@@ -110,15 +142,33 @@ pub fn run(args: &Args) -> Result<u8> {
         rtp: RTP,
         answers_after: None,
     })?;
-    phone.dial(&args.number);
-    let outcome = follow(&phone, args);
+    phone.dial(number);
+    let mut outcome = follow(&phone, args);
     drop(phone);
+    if let Some(expected) = expected {
+        let heard = newest(args.record.as_deref().unwrap_or(&scratch));
+        outcome.proof = Some(expected.prove(&asked, &config, heard.as_deref())?);
+    }
     if args.record.is_none() {
         // Nobody asked for the recording.
         let _absent = std::fs::remove_dir_all(&scratch);
     }
     print(&outcome, args)?;
-    Ok(if outcome.answered { OK } else { UNANSWERED })
+    let good = outcome.proof.as_ref().map_or(outcome.answered, |proof| proof.holds);
+    Ok(if good { OK } else { UNANSWERED })
+}
+
+/// The running exchange, where commands ask it.
+fn asked(args: &Args) -> Exchange {
+    let Overrides { var, http, .. } = args.overrides.clone();
+    Exchange { config: args.config.clone(), var, http, json: false }
+}
+
+/// The file of a folder that was written last; nothing where no call was answered.
+fn newest(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder).ok()?.flatten();
+    let written = |path: &PathBuf| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    files.map(|entry| entry.path()).filter(|path| path.is_file()).max_by_key(written)
 }
 
 /// An address of the trunk that this machine has and that is not the exchange's own.
@@ -172,6 +222,9 @@ fn print(outcome: &Outcome, args: &Args) -> Result<()> {
     if args.json {
         say!("{}", serde_json::to_string_pretty(outcome)?);
         return Ok(());
+    }
+    if let Some(proof) = &outcome.proof {
+        say!("{}", proof.in_words());
     }
     let cause = outcome.cause.as_deref().unwrap_or("no end was heard").replace('_', " ");
     match (outcome.answered, outcome.status) {

@@ -50,7 +50,7 @@ pub struct PhoneConfig {
     pub account: Option<Account>,
     /// WAV file that it speaks after the answer, again and again; silence without one.
     pub voice: Option<PathBuf>,
-    /// Folder into which it records what it says (left) and hears (right).
+    /// Folder into which it records what it hears (left) and says (right).
     pub recordings: PathBuf,
     /// Range of RTP ports to take a few of.
     pub rtp: (u16, u16),

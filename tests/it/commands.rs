@@ -75,6 +75,11 @@ fn a_plan_is_drafted_compared_published_and_brought_back_by_commands() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     says(&served, &["plan", "list", "--json"], "\"counts\": 3");
     says(&served, &["audit", "list", "--action", "plan_rolled_back"], "plan_rolled_back");
+    let proved = served.test_call(&["--to", "12315", "--via", "telecom", "--at-phase", "NOW", "--seconds", "12"]);
+    let said = String::from_utf8_lossy(&proved.stdout);
+    assert!(said.contains("heard      greeting/12315") && said.contains("all is as the plan says"), "{proved:?}");
+    assert!(said.contains("waited in  general") && said.contains("rang       no seat"), "{said}");
+    assert_eq!(proved.status.code(), Some(0));
     let at = "2026-11-23T10:00";
     let output = yihao(&["simulate", "--called", "12345", "--from", "13900000000", "--at", at]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");

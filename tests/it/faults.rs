@@ -149,6 +149,15 @@ impl Served {
         yihao(&arguments)
     }
 
+    /// A test call that is held against the plan.
+    pub(super) fn test_call(&self, words: &[&str]) -> Output {
+        let (address, http, file) =
+            (self.address.to_string(), self.http.to_string(), path(self.folder.path(), "yihao.toml"));
+        let mut all = vec!["call", "--server", &address, "--http", &http, "--config", &file];
+        all.extend(words);
+        yihao(&all).output().unwrap()
+    }
+
     /// A metric, once it is there.
     fn metric(&self, name: &str) -> Option<f64> {
         use std::io::Write;

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::leg::FRAME;
-use crate::media::codec::{Encoder, Rate};
+use crate::media::codec::{Encoder, Rate, g711};
 use crate::types::{Codec, PromptName};
 
 /// Longest prompt: an hour. Each second takes 24 kB of memory.
@@ -159,6 +159,12 @@ impl Prompts {
     pub fn duration(&self, name: &PromptName) -> Option<Duration> {
         let frames = self.sounds.get(name)?.frames();
         Some(Duration::from_millis(20) * u32::try_from(frames).unwrap_or(u32::MAX))
+    }
+
+    /// A prompt as a narrow-band listener hears it, at 8 kHz.
+    pub fn pcm(&self, name: &PromptName) -> Option<Vec<i16>> {
+        let sound = self.sounds.get(name)?;
+        Some(sound.alaw.iter().flatten().map(|byte| g711::alaw_to_linear(*byte)).collect())
     }
 
     /// The sound of this name; an unknown one is an error of ours, since the plan's names were loaded.
