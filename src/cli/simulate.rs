@@ -166,7 +166,7 @@ fn read(args: &Args, plan: Option<&Path>) -> Result<(Config, Plan)> {
 
 fn code(end: &End) -> u8 {
     match end {
-        End::Fate { fate: Fate::Answered { .. } | Fate::Reached { .. } } => OK,
+        End::Fate { fate: Fate::Answered { .. } | Fate::AnsweredOutside } => OK,
         End::Fate { .. } => OTHER,
         End::Unserved | End::NoWayIn => UNSERVED,
     }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::dialplan::file::{Outside, read};
+use crate::dialplan::{AnswerWhen, Destination, OutsideService, RouteOut, Service};
+use crate::types::{DestinationId, QueueId};
 
 const PLAN: &str = include_str!("../../dialplans/mianyang.toml");
 
@@ -169,6 +171,71 @@ fn a_call_that_came_inside_the_hours_is_served_after_them() {
     let closed = asked("2026-11-23T17:30:00");
     assert_eq!(closed.decision.treatment, Treatment::Told { prompt: Some("closed".to_owned()), status: 480 });
     assert!(closed.decision.because.iter().any(|why| why == "the line is closed"), "{:?}", closed.decision.because);
+    assert_eq!(closed.end, End::Fate { fate: Fate::Refused { cause: Cause::Closed } });
+    assert_eq!(heard(&closed), ["closed"]);
+}
+
+/// Prompts that the caller hears, in order.
+fn heard(answer: &Answer) -> Vec<&str> {
+    let prompt = |step: &'_ Step| matches!(step.what, What::Prompt { .. });
+    let prompts = answer.steps.iter().filter(|step| prompt(step));
+    prompts
+        .filter_map(|step| if let What::Prompt { name, .. } = &step.what { Some(name.as_str()) } else { None })
+        .collect()
+}
+
+/// The plan with a line whose own seats stand behind so many of its trunks.
+fn with_sub_center(trunks: usize) -> Arc<Plan> {
+    let mut plan = (*plan()).clone();
+    let routes =
+        plan.trunks.iter().take(trunks).map(|trunk| RouteOut { trunk: trunk.name.clone(), number: None }).collect();
+    plan.destinations = vec![Destination { name: "sub-center".into(), routes, ring_ms: 30_000 }];
+    for trunk in &mut plan.trunks {
+        trunk.address = Some("sip:10.0.0.1:5060".to_owned());
+    }
+    let line = plan.lines.values_mut().find(|line| line.number.as_str() == "12315").expect("it is there");
+    line.phases[0].service = Service::Outside(OutsideService {
+        notices: vec![PromptName::new("notice/forward")],
+        destination: DestinationId(0),
+        answer: AnswerWhen::AtOnce,
+        fallback: Some(QueueId(0)),
+        priority: 5,
+    });
+    Arc::new(plan)
+}
+
+/// The trunks over which somebody outside is dialled, and whether they answer.
+fn dialled(answer: &Answer) -> Vec<(&str, bool)> {
+    let outside = |step: &'_ Step| matches!(step.what, What::Outside { .. });
+    let dials = answer.steps.iter().filter(|step| outside(step));
+    dials
+        .filter_map(|s| if let What::Outside { trunk, up, .. } = &s.what { Some((trunk.as_str(), *up)) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_call_goes_on_outside_over_the_trunk_that_lives() {
+    let plan = with_sub_center(2);
+    let [first, second] = [0, 1].map(|n| &plan.trunks[n]);
+    let reached = ask(&plan, &question(&plan, "12315"), &world());
+    assert_eq!(reached.end, End::Fate { fate: Fate::AnsweredOutside }, "{:?}", reached.steps);
+    assert_eq!((heard(&reached), dialled(&reached)), (vec!["notice/forward"], vec![(first.name.as_str(), true)]));
+    let one_dead = Question { via: second.id, down: [first.id].into(), ..question(&plan, "12315") };
+    let one_dead = ask(&plan, &one_dead, &world());
+    assert_eq!(one_dead.end, End::Fate { fate: Fate::AnsweredOutside }, "{:?}", one_dead.steps);
+    assert_eq!(dialled(&one_dead).last(), Some(&(second.name.as_str(), true)));
+}
+
+#[test]
+fn a_caller_whom_nobody_outside_answers_waits_in_the_fallback() {
+    let plan = with_sub_center(1);
+    let question = Question { via: plan.trunks[1].id, down: [plan.trunks[0].id].into(), ..question(&plan, "12315") };
+    let answer = ask(&plan, &question, &world());
+    assert!(matches!(answer.end, End::Fate { fate: Fate::Answered { .. } }), "{:?}", answer.steps);
+    let queued =
+        |step: &Step| matches!(&step.what, What::Row { row: CallEvent::Queued { queue, .. } } if queue == "general");
+    assert!(answer.steps.iter().any(queued), "{:?}", answer.steps);
+    assert!(dialled(&answer).iter().all(|(_, up)| !up));
 }
 
 #[test]
