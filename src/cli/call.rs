@@ -1,5 +1,6 @@
 //! `yihao call`: places a test call through a trunk of the plan and shows its ladder and what became of it.
 
+mod draft;
 mod proof;
 
 use std::net::{IpAddr, SocketAddr};
@@ -11,10 +12,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::client::Exchange;
-use crate::config::{self, Overrides};
+use crate::config::{self, Config, Overrides};
 use crate::dialplan::Plan;
 use crate::node::phone::{News, Phone, PhoneConfig};
 use crate::types::Wall;
+use draft::Scratch;
 use proof::{Expectation, Proof};
 
 /// The call was answered.
@@ -36,9 +38,11 @@ const FAREWELL: Duration = Duration::from_secs(5);
   yihao call 12345 --trunk telecom --from 13800138000 --seconds 10
   yihao call 12345 --play question.wav --record answer --json
   yihao call --via telecom --to 12315 --at-phase NOW
+  yihao call --via telecom --to 12315 --at-phase DRAFT --draft 7
 
 The caller uses an address of the trunk that belongs to this machine; the exchange recognises the trunk by it. With --at-phase
-NOW the call is held against the plan that counts: which prompts were heard, where it waited, who was rung.
+NOW the call is held against the plan that counts: which prompts were heard, where it waited, who was rung. With DRAFT it goes
+through a scratch exchange on loopback that goes by the draft; no carrier and no seat's phone is reached.
 Exit codes: 0 answered, 1 not answered, 2 could not be placed; with --at-phase 0 all is as the plan says, 1 it is not.")]
 pub struct Args {
     /// The number to dial.
@@ -50,6 +54,9 @@ pub struct Args {
     /// Hold the call against the plan: what was heard and who was rung.
     #[arg(long, value_enum, ignore_case = true, value_name = "WHICH")]
     pub at_phase: Option<AtPhase>,
+    /// The version of the plan that DRAFT means.
+    #[arg(long, value_name = "VERSION", required_if_eq("at_phase", "draft"))]
+    pub draft: Option<i64>,
     /// Trunk of the plan through which the call comes; without it, one whose address belongs to this machine.
     #[arg(long, alias = "via", value_name = "NAME")]
     pub trunk: Option<String>,
@@ -87,6 +94,8 @@ pub struct Args {
 pub enum AtPhase {
     /// The plan that counts.
     Now,
+    /// A version that does not count yet, or no more.
+    Draft,
 }
 
 /// What came of the call.
@@ -116,24 +125,18 @@ pub fn run(args: &Args) -> Result<u8> {
     let config = super::configuration(args.config.as_deref(), &args.overrides)?;
     let (plan, report) = config::load_plan(&config);
     let Some(plan) = plan else { bail!("the dial plan has mistakes:\n{report}") };
-    let exchange = match args.server {
-        Some(server) => server,
-        None => {
-            *config.networks.iter().flat_map(|n| &n.udp).next().context("no network listens on UDP; give --server")?
-        }
-    };
     let number = args.number.as_deref().or(args.to.as_deref()).unwrap_or_default();
-    let asked = asked(args);
-    let expected = match args.at_phase {
-        Some(AtPhase::Now) => {
-            let call = (number, args.from.as_str(), args.trunk.as_deref());
-            Some(Expectation::of_now(&asked, &config, call, Wall(Timestamp::now().as_millisecond()))?)
+    let held = Held::of(args, &config, number)?;
+    let (exchange, local) = match &held.draft {
+        Some(draft) => (draft.at, draft.at.ip()),
+        None => {
+            let exchange = listens(args, &config)?;
+            (exchange, source(&plan, args.trunk.as_deref(), exchange)?)
         }
-        None => None,
     };
     let scratch = config.folders.var.join("call");
     let phone = Phone::start(PhoneConfig {
-        local: source(&plan, args.trunk.as_deref(), exchange)?,
+        local,
         exchange,
         number: args.from.clone(),
         account: None,
@@ -145,10 +148,8 @@ pub fn run(args: &Args) -> Result<u8> {
     phone.dial(number);
     let mut outcome = follow(&phone, args);
     drop(phone);
-    if let Some(expected) = expected {
-        let heard = newest(args.record.as_deref().unwrap_or(&scratch));
-        outcome.proof = Some(expected.prove(&asked, &config, heard.as_deref())?);
-    }
+    let heard = newest(args.record.as_deref().unwrap_or(&scratch));
+    outcome.proof = held.proof(&config, heard.as_deref())?;
     if args.record.is_none() {
         // Nobody asked for the recording.
         let _absent = std::fs::remove_dir_all(&scratch);
@@ -158,10 +159,45 @@ pub fn run(args: &Args) -> Result<u8> {
     Ok(if good { OK } else { UNANSWERED })
 }
 
-/// The running exchange, where commands ask it.
-fn asked(args: &Args) -> Exchange {
-    let Overrides { var, http, .. } = args.overrides.clone();
-    Exchange { config: args.config.clone(), var, http, json: false }
+/// Where the exchange listens over UDP.
+fn listens(args: &Args, config: &Config) -> Result<SocketAddr> {
+    let planned = config.networks.iter().flat_map(|network| &network.udp).next().copied();
+    args.server.or(planned).context("no network listens on UDP; give --server")
+}
+
+/// What a call is held against.
+struct Held {
+    /// The exchange that goes by the draft.
+    draft: Option<Scratch>,
+    /// Who knows of the call.
+    asked: Exchange,
+    expected: Option<Expectation>,
+}
+
+impl Held {
+    fn of(args: &Args, config: &Config, number: &str) -> Result<Self> {
+        let Overrides { var, http, .. } = args.overrides.clone();
+        let asked = Exchange { config: args.config.clone(), var, http, json: false };
+        let call = (number, args.from.as_str(), args.trunk.as_deref());
+        let now = || Wall(Timestamp::now().as_millisecond());
+        match (args.at_phase, args.draft) {
+            (None, _) => Ok(Self { draft: None, asked, expected: None }),
+            (Some(AtPhase::Now), _) => {
+                let expected = Some(Expectation::of_now(&asked, config, call, now())?);
+                Ok(Self { draft: None, asked, expected })
+            }
+            (Some(AtPhase::Draft), None) => bail!("say which version: --draft 7"),
+            (Some(AtPhase::Draft), Some(version)) => {
+                let draft = Scratch::start(&asked, config, version, args.trunk.as_deref())?;
+                let expected = Some(Expectation::of_plan(&draft.plan, version, call, now())?);
+                Ok(Self { asked: draft.asked.clone(), draft: Some(draft), expected })
+            }
+        }
+    }
+
+    fn proof(self, config: &Config, heard: Option<&Path>) -> Result<Option<Proof>> {
+        self.expected.map(|expected| expected.prove(&self.asked, config, heard)).transpose()
+    }
 }
 
 /// The file of a folder that was written last; nothing where no call was answered.

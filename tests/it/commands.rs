@@ -80,6 +80,11 @@ fn a_plan_is_drafted_compared_published_and_brought_back_by_commands() {
     assert!(said.contains("heard      greeting/12315") && said.contains("all is as the plan says"), "{proved:?}");
     assert!(said.contains("waited in  general") && said.contains("rang       no seat"), "{said}");
     assert_eq!(proved.status.code(), Some(0));
+    let draft = ["--to", "12319", "--via", "line-12315", "--at-phase", "DRAFT", "--draft", "2", "--seconds", "12"];
+    let proved = served.test_call(&draft);
+    let said = String::from_utf8_lossy(&proved.stdout);
+    assert!(said.contains("version 2 of the plan says") && said.contains("all is as the plan says"), "{proved:?}");
+    assert!(said.contains("heard      greeting/12319"), "{said}");
     let at = "2026-11-23T10:00";
     let output = yihao(&["simulate", "--called", "12345", "--from", "13900000000", "--at", at]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");

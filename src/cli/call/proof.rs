@@ -26,7 +26,7 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 /// The plan that counts and what it says to the call.
 pub(super) struct Expectation {
     /// Its version.
-    version: Option<i64>,
+    version: i64,
     decision: Decision,
     line: LineNumber,
     caller: PhoneNumber,
@@ -37,7 +37,7 @@ pub(super) struct Expectation {
 #[derive(Debug, Serialize)]
 pub(super) struct Proof {
     /// The version of the plan.
-    version: Option<i64>,
+    version: i64,
     /// What the plan says.
     expected: Decision,
     /// The prompts that the plan says, in its order.
@@ -70,11 +70,16 @@ impl Expectation {
         call: (&str, &str, Option<&str>),
         at: Wall,
     ) -> Result<Self> {
-        let (called, caller, trunk) = call;
         let versions = done(exchange.ask("GET", "/api/v1/plan/versions?limit=1", None)?)?;
         let version = versions["counts"].as_i64().context("the plan that counts has no version yet: try again")?;
         let shown = done(exchange.ask("GET", &format!("/api/v1/plan/versions/{version}"), None)?)?;
         let plan = read(config, shown["text"].as_str().unwrap_or_default())?;
+        Self::of_plan(&plan, version, call, at)
+    }
+
+    /// Asks a plan what it says to the call: number, caller, and the trunk over which it comes.
+    pub(super) fn of_plan(plan: &Plan, version: i64, call: (&str, &str, Option<&str>), at: Wall) -> Result<Self> {
+        let (called, caller, trunk) = call;
         let via = match trunk {
             Some(name) => plan.trunk_named(name).with_context(|| format!("the plan has no trunk {name:?}"))?,
             None => plan.trunks.first().map_or(TrunkId(0), |trunk| trunk.id),
@@ -92,7 +97,7 @@ impl Expectation {
             patience: None,
         };
         let line = plan.line(&line).map_or(line, |found| found.number.clone());
-        Ok(Self { version: Some(version), decision: Decision::of(&plan, &question), line, caller, at })
+        Ok(Self { version, decision: Decision::of(plan, &question), line, caller, at })
     }
 
     /// Holds what the caller recorded, and what the exchange noted, against it.
@@ -158,8 +163,8 @@ impl Expectation {
 impl Proof {
     /// For people.
     pub(super) fn in_words(&self) -> String {
-        let version = self.version.map_or_else(|| "-".to_owned(), |version| version.to_string());
-        let mut lines = vec![format!("version {version} of the plan says: {}", self.expected.treatment.in_words())];
+        let says = self.expected.treatment.in_words();
+        let mut lines = vec![format!("version {} of the plan says: {says}", self.version)];
         lines.extend(self.prompts.iter().map(|prompt| match (prompt.at_ms, prompt.likeness) {
             (Some(at), Some(likeness)) => {
                 format!("  heard      {} at {:.1} s ({likeness} %)", prompt.name, at as f64 / 1_000.0)
