@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use crate::types::{
     Agent, AgentId, Choice, Digit, Level, LineNumber, OverflowWhy, PromptName, QueueId, SeatId, TlsMedia, TrunkId,
-    Wall, WishKind, Word, WorkCalendar,
+    WishKind, Word, WorkCalendar,
 };
 
 pub mod announce;
+mod attributes;
 pub mod calendar;
 pub mod feature;
 pub mod file;
 mod hours;
+mod line;
+pub mod lint;
 mod mode;
 pub mod report;
 mod route;
@@ -22,7 +25,10 @@ mod service;
 pub(crate) mod table;
 mod text;
 
+use attributes::words;
+pub use attributes::{Answering, Attributes, Lifecycle, NumberFate, Unresolved};
 pub use hours::{Clocks, Days, Hours, HoursError, Span, Weekday};
+pub use line::{Branch, Line, Missing, Phase, Reactivated};
 pub use mode::Mode;
 pub use service::{
     AnswerWhen, Destination, OutsideService, OverflowTo, QueueService, RouteOut, Service, ToldEnd, ToldService,
@@ -46,6 +52,12 @@ pub struct Plan {
     pub aliases: BTreeMap<LineNumber, LineNumber>,
     /// Emergency numbers with their names; none of them may be a line.
     pub emergency: BTreeMap<LineNumber, String>,
+    /// Water, power, gas: their numbers with their names; none of them may be a line.
+    pub utilities: BTreeMap<LineNumber, String>,
+    /// The counties' parts of 12345.
+    pub branches: Vec<Branch>,
+    /// What the merge document has lost.
+    pub missing: Vec<Missing>,
     /// Trunks in the order of the file; their ids outlive a plan, see [`Plan::continues`].
     pub trunks: Vec<Trunk>,
     /// How many ids of trunks this plan and those before it have used.
@@ -131,34 +143,6 @@ pub struct PlannedAgent {
     pub name: String,
     /// The seat.
     pub seat: SeatId,
-}
-
-/// One number that citizens dial, with its dated phases.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Line {
-    /// The number, whole.
-    pub number: LineNumber,
-    /// Name for displays and records: "市场监管投诉举报热线".
-    pub name: String,
-    /// Responsible unit as the merge document names it; empty where the source lost it.
-    pub unit: String,
-    /// When the line is served.
-    pub hours: Hours,
-    /// What happens to calls at other times; `None` where there are none.
-    pub closed: Option<Service>,
-    /// In order of their start; the last that has started counts.
-    pub phases: Vec<Phase>,
-}
-
-/// What a line does from a date on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Phase {
-    /// First moment of the phase (00:00 of its date in the plan's zone, resolved when the file was read).
-    pub from: Wall,
-    /// Official mode as shown by name: "整体并入", "双号并行", "设分中心", or "12345".
-    pub mode: String,
-    /// What happens to a call.
-    pub service: Service,
 }
 
 /// A queue and how it waits.
@@ -366,6 +350,8 @@ pub struct Trunk {
     pub called_from: CalledFrom,
     /// Local area code without 0 for normalising calling numbers, for example "816" (Mianyang).
     pub area_code: String,
+    /// What is behind it.
+    pub reaches: Reaches,
     /// How audio travels where its signalling runs over TLS.
     pub media_over_tls: TlsMedia,
     /// Most calls at a time; `None`: no limit.
@@ -378,6 +364,18 @@ pub struct Trunk {
     pub caller_policy: CallerPolicy,
     /// Group for failover, with order and weight.
     pub group: Option<TrunkGroup>,
+}
+
+words! {
+    /// What is behind a trunk, which says whether a number dialled there may come back to us.
+    Reaches {
+        /// The public network: a number finds its own way there, ours lead back to us.
+        Network = "network", "公网";
+        /// One office over a line of its own: whatever is dialled stays there.
+        Office = "office", "专线";
+        /// Another hotline's platform: it keeps what it has seats for and sends the rest of our lines back.
+        Platform = "platform", "热线平台";
+    }
 }
 
 /// An address range, whole network.
@@ -467,8 +465,12 @@ pub enum Route<'a> {
     Line {
         /// The line dialled.
         line: &'a Line,
-        /// What its phase of now says.
+        /// Its phase of now.
+        phase: &'a Phase,
+        /// What that phase says.
         service: &'a Service,
+        /// The branch on whose trunk the call came and whose seats take it.
+        branch: Option<&'a Branch>,
     },
     /// A feature code of a seat.
     Feature(FeatureCode),

@@ -14,8 +14,8 @@ use super::clock;
 use super::error::{ApiError, ErrorBody};
 use super::rights::{May, SeePlan};
 use crate::center::{CallView, WhereIs};
-use crate::dialplan::{Phase, Service};
-use crate::types::Origin;
+use crate::dialplan::{Phase, Plan, Reactivated, Service};
+use crate::types::{Origin, Wall};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(lines)).routes(routes!(trunks)).routes(routes!(settings))
@@ -61,7 +61,28 @@ struct PhaseOf {
     /// Milliseconds since 1970.
     from: i64,
     /// Merge mode as it is named.
-    mode: String,
+    #[schema(example = "双号并行")]
+    mode: &'static str,
+    /// What becomes of the number: `keep`, `cancel`, `internal`.
+    #[schema(example = "keep")]
+    number_fate: &'static str,
+    /// Whose seats answer first: `here`, `experts`, `own`, `upper`, `other-line`, `operator`, `office`.
+    #[schema(example = "here")]
+    seats: &'static str,
+    /// Where unresolved matters go: `order`, `transfer`, `three-party`, `push`, `operator`, `other-line`, `nowhere`.
+    #[schema(example = "order")]
+    unresolved_to: &'static str,
+    /// Where the line stands in its life: `planned`, `integrating`, `transition`, `in-force`, `cancelled`, `not-merged`.
+    #[schema(example = "in-force")]
+    lifecycle: &'static str,
+    /// The queue that its calls wait in, or fall back to.
+    #[schema(example = "general")]
+    queue: Option<String>,
+    /// The place outside that its calls go on to.
+    #[schema(example = "sub-center-12366")]
+    destination: Option<String>,
+    /// Who decided that a cancelled number serves again, and why.
+    reactivated: Option<String>,
 }
 
 /// All trunks.
@@ -124,7 +145,7 @@ async fn lines(State(shared): State<Shared>, _: May<SeePlan>) -> Result<Json<Lin
     let view = shared.core.look().await?;
     let (now, plan) = (clock::wall_ms(), Arc::clone(&shared.plan.borrow()));
     let line = |line: &crate::dialplan::Line| {
-        let current: Option<&Phase> = line.phases.iter().rev().find(|phase| phase.from.0 <= now);
+        let current: Option<&Phase> = line.phase_at(Wall(now));
         let queue = current.and_then(|phase| match &phase.service {
             Service::Queue(service) => plan.queues.get(usize::from(service.queue.0)),
             Service::Outside(_) | Service::Told(_) | Service::NotServed => None,
@@ -137,12 +158,34 @@ async fn lines(State(shared): State<Shared>, _: May<SeePlan>) -> Result<Json<Lin
             line: line.number.to_string(),
             name: line.name.clone(),
             unit: line.unit.clone(),
-            mode: current.map(|phase| phase.mode.clone()),
+            mode: current.map(|phase| phase.mode.shown().to_owned()),
             queue: queue.map(|q| q.name.clone()),
-            phases: line.phases.iter().map(|p| PhaseOf { from: p.from.0, mode: p.mode.clone() }).collect(),
+            phases: line.phases.iter().map(|phase| PhaseOf::of(phase, &plan)).collect(),
         }
     };
     Ok(Json(Lines { lines: plan.lines.values().map(line).collect() }))
+}
+
+impl PhaseOf {
+    fn of(phase: &Phase, plan: &Plan) -> Self {
+        let (queue, destination) = match &phase.service {
+            Service::Queue(service) => (Some(service.queue), service.desk),
+            Service::Outside(service) => (service.fallback, Some(service.destination)),
+            Service::Told(_) | Service::NotServed => (None, None),
+        };
+        let why = |word: &Reactivated| format!("{}: {}", word.by, word.reason);
+        Self {
+            from: phase.from.0,
+            mode: phase.mode.shown(),
+            number_fate: phase.attributes.number_fate.word(),
+            seats: phase.attributes.seats.word(),
+            unresolved_to: phase.attributes.unresolved_to.word(),
+            lifecycle: phase.attributes.lifecycle.word(),
+            queue: queue.and_then(|queue| plan.queue(queue)).map(|queue| queue.name.clone()),
+            destination: destination.and_then(|id| plan.destination(id)).map(|d| d.name.clone()),
+            reactivated: phase.reactivated.as_ref().map(why),
+        }
+    }
 }
 
 /// All trunks of the plan, whether they answer, and how many calls they have.

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::core::{CORE_CAPACITY, CoreRequest, Counters, Refused};
 use super::*;
 use crate::center::{self, Center, Effect, Input};
-use crate::dialplan::{AnswerWhen, Desk, Hours, Line, Mark, Phase, Queue, QueueService, Seat, Service, Surge};
+use crate::dialplan::{AnswerWhen, Desk, Hours, Line, Mark, Mode, Phase, Queue, QueueService, Seat, Service, Surge};
 use crate::store::accounts::{Account, Role, SessionRecord};
 use crate::store::ledger::{self, Ledger};
 use crate::store::{Keep, Place, Tailer};
@@ -179,7 +179,7 @@ fn plan() -> Plan {
         unit: String::new(),
         hours: Hours::Always,
         closed: None,
-        phases: vec![Phase { from: Wall(0), mode: "12345".into(), service: Service::Queue(service) }],
+        phases: vec![Phase::new(Wall(0), Mode::Hotline, Service::Queue(service))],
     };
     Plan {
         deployment: "mianyang".into(),
@@ -248,6 +248,7 @@ fn rows() -> Vec<Row> {
             called: LineNumber::parse(line).unwrap(),
             calling: Calling { number: Some(PhoneNumber::parse("13800138000").unwrap()), ..Calling::default() },
             call_id: "x".into(),
+            mode: Some("双号并行".into()),
         },
     };
     let row = |call, at, event| Row { at: Wall(at), call: CallId(call), event };

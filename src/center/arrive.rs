@@ -9,11 +9,12 @@ use super::way_out::Attempt;
 use super::{Center, Door, Out, PresenceCommand, Refusal};
 use crate::call::{Call, Role};
 use crate::dialplan::{
-    AnswerWhen, FeatureCode, Line, Mark, OutsideService, Plan, QueueService, Route, Service, Surge, ToldEnd, feature,
+    AnswerWhen, Branch, FeatureCode, Line, Mark, OutsideService, Plan, QueueService, Route, Service, Surge, ToldEnd,
+    feature,
 };
 use crate::types::{
     Arrival, CallEvent, CallId, Cause, Fate, LegId, LineNumber, Origin, PhoneNumber, PromptName, QueueId, RunId,
-    SeatId, Word,
+    SeatId, Wall, Word,
 };
 
 /// What the plan and our state say to a new leg.
@@ -74,6 +75,7 @@ impl Center {
                 called: arrival.called.clone(),
                 calling: arrival.calling.clone(),
                 call_id: arrival.call_id.clone(),
+                mode: self.mode_of(&arrival, out.now.wall),
             },
         );
         self.call_of.insert(leg, id);
@@ -119,7 +121,7 @@ impl Center {
         if let Origin::Seat(seat) = arrival.origin
             && FeatureCode::of(&arrival.called).is_none()
         {
-            return self.judge_dialled(seat, &arrival.called);
+            return self.judge_dialled(seat, &arrival.called, out.now.wall);
         }
         if let Some(cause) = self.closed() {
             return Verdict::Refuse(cause);
@@ -128,7 +130,9 @@ impl Center {
             (Route::Feature(code), Origin::Seat(seat)) if self.seats.contains_key(&seat) => {
                 Verdict::Feature(seat, code)
             }
-            (Route::Line { line, service }, Origin::Trunk(_)) => self.judge_line(arrival, line, service, out),
+            (Route::Line { line, service, branch, .. }, Origin::Trunk(_)) => {
+                self.judge_line(arrival, line, service, branch, out)
+            }
             (Route::NoSuchNumber | Route::Feature(_) | Route::Line { .. }, Origin::Trunk(_) | Origin::Seat(_)) => {
                 Verdict::Refuse(Cause::NoSuchNumber)
             }
@@ -136,9 +140,20 @@ impl Center {
     }
 
     /// A citizen has dialled one of our lines.
-    fn judge_line(&mut self, arrival: &Arrival, line: &Line, service: &Service, out: &Out<'_>) -> Verdict {
+    fn judge_line(
+        &mut self,
+        arrival: &Arrival,
+        line: &Line,
+        service: &Service,
+        branch: Option<&Branch>,
+        out: &Out<'_>,
+    ) -> Verdict {
         match service {
-            Service::Queue(service) => self.judge_queue(arrival, line, service, out),
+            Service::Queue(service) => {
+                // A county's calls wait for the seats of its branch.
+                let queue = branch.map_or(service.queue, |branch| branch.queue);
+                self.judge_queue(arrival, line, (service, queue), out)
+            }
             Service::Outside(service) => self.judge_outside(arrival, line, service, out),
             Service::Told(told) => {
                 let cause = match told.end {
@@ -153,10 +168,16 @@ impl Center {
         }
     }
 
-    fn judge_queue(&mut self, arrival: &Arrival, line: &Line, service: &QueueService, out: &Out<'_>) -> Verdict {
+    fn judge_queue(
+        &mut self,
+        arrival: &Arrival,
+        line: &Line,
+        (service, queue): (&QueueService, QueueId),
+        out: &Out<'_>,
+    ) -> Verdict {
         let plan = Arc::clone(&self.plan);
         let extra = self.extra(&plan, arrival, line, out);
-        let Some(mut way) = self.way(&extra, arrival, (service.queue, service.priority), out) else {
+        let Some(mut way) = self.way(&extra, arrival, (queue, service.priority), out) else {
             return Verdict::Refuse(Cause::Failed);
         };
         let desk = service.desk.and_then(|desk| plan.destination(desk));
@@ -208,9 +229,9 @@ impl Center {
     }
 
     /// A seat's phone has dialled a number.
-    fn judge_dialled(&self, seat: SeatId, dialled: &LineNumber) -> Verdict {
+    fn judge_dialled(&self, seat: SeatId, dialled: &LineNumber, wall: Wall) -> Verdict {
         let Ok(number) = PhoneNumber::parse(dialled.as_str()) else { return Verdict::Refuse(Cause::NoSuchNumber) };
-        match self.whom(seat, &number) {
+        match self.whom(seat, &number, wall) {
             Ok(_) if self.seats.get(&seat).is_some_and(|seat| !seat.may_call()) => Verdict::Refuse(Cause::Busy),
             Ok(whom) => Verdict::Place(seat, number, whom),
             Err(Refusal::NotAccepting) => Verdict::Refuse(self.closed().unwrap_or(Cause::Restart)),
@@ -234,6 +255,13 @@ impl Center {
             (_, Some(agent)) => self.seat_of_agent(agent),
             (seat, None) => Some(seat),
         }
+    }
+
+    /// The merge mode that a line dialled from outside has now.
+    fn mode_of(&self, arrival: &Arrival, wall: Wall) -> Option<String> {
+        let Origin::Trunk(_) = arrival.origin else { return None };
+        let phase = self.plan.line(&arrival.called)?.phase_at(wall)?;
+        Some(phase.mode.shown().to_owned())
     }
 
     fn name_of(&self, origin: Origin) -> String {

@@ -12,13 +12,13 @@ use crate::dialplan::{Callee, feature};
 use crate::seat::{Seat, Then, Work, WrapUpRule};
 use crate::types::{
     CallEvent, CallId, Calling, Cause, Dial, Fate, LegCommand, LegId, LineNumber, Origin, PhoneNumber, PromptName,
-    SeatId, Target,
+    SeatId, Target, Wall,
 };
 
 impl Center {
     /// Whom a seat calls with this number. An emergency call goes out whatever else is closed, and from any seat.
-    pub(super) fn whom(&self, seat: SeatId, number: &PhoneNumber) -> Result<Whom, Refusal> {
-        let callee = self.plan.callee(number);
+    pub(super) fn whom(&self, seat: SeatId, number: &PhoneNumber, wall: Wall) -> Result<Whom, Refusal> {
+        let callee = self.plan.callee(number, wall);
         let emergency = callee == Callee::Emergency;
         let caller = self.seats.get(&seat).ok_or(Refusal::NoSuchSeat)?;
         if !emergency && self.closed().is_some() {
@@ -49,7 +49,7 @@ impl Center {
         linked: Option<CallId>,
         out: &mut Out<'_>,
     ) -> Result<CallId, Refusal> {
-        let whom = self.whom(seat, &number)?;
+        let whom = self.whom(seat, &number, out.now.wall)?;
         let line = match line {
             Some(line) => self.plan.line(&line).ok_or(Refusal::NoSuchLine)?.number.clone(),
             None => self.plan.outgoing.line.clone(),

@@ -1,7 +1,7 @@
 //! Stories of the center, one file per part of a call's life; the stage on which they play is here.
 
 use super::*;
-use crate::dialplan::{AnswerWhen, Hours, Line, Phase, Queue, QueueService, Service};
+use crate::dialplan::{AnswerWhen, Hours, Line, Mode, Phase, Queue, QueueService, Service};
 use crate::seat::{Presence, WhyNotReady};
 use crate::types::{
     Agent, AgentId, Arrival, Calling, Cause, Digit, DigitBy, Fate, Level, LineNumber, Origin, PhoneNumber, PromptName,
@@ -16,6 +16,7 @@ mod drain;
 mod ends;
 mod outside;
 mod overflow;
+mod phases;
 mod queueing;
 mod seats;
 mod talks;
@@ -225,7 +226,7 @@ fn plan() -> Plan {
         line("12315", 0, AnswerWhen::BySeat),
         line("12333", 1, AnswerWhen::AtOnce),
         Line {
-            phases: vec![Phase { from: Wall(0), mode: "整体并入".into(), service: Service::NotServed }],
+            phases: vec![Phase::new(Wall(0), Mode::Absorbed, Service::NotServed)],
             ..line("12336", 0, AnswerWhen::AtOnce)
         },
     ];
@@ -256,7 +257,7 @@ fn line(number: &str, queue: u16, answer: AnswerWhen) -> Line {
         unit: String::new(),
         hours: Hours::Always,
         closed: None,
-        phases: vec![Phase { from: Wall(0), mode: "双号并行".into(), service }],
+        phases: vec![Phase::new(Wall(0), Mode::Dual, service)],
     }
 }
 

@@ -368,6 +368,7 @@ mod tests {
             max_calls: None,
             max_calls_per_s: None,
             options_s: None,
+            reaches: crate::dialplan::Reaches::Network,
             media_over_tls: crate::types::TlsMedia::Srtp,
             caller_policy: crate::dialplan::CallerPolicy::Own(
                 crate::types::LineNumber::parse("12345").expect("a number"),

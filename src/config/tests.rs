@@ -232,7 +232,7 @@ fn a_plan_is_held_against_disk_and_networks() {
     let mut other = config.clone();
     other.networks[0].name = "carrier".to_owned();
     let (read, report) = load_plan(&other);
-    assert!(read.is_none() && report.errors.len() == 2, "both trunks name the network: {report}");
+    assert!(read.is_none() && report.errors.len() == 3, "all trunks name the network: {report}");
     let mut other = config.clone();
     other.folders.prompts = "/nonexistent".into();
     let (read, report) = load_plan(&other);

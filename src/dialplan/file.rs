@@ -4,14 +4,17 @@
 //! resolved here, so that routing compares plain moments. `dialplans/mianyang.toml` shows the whole format.
 
 mod agents;
+mod branches;
 mod destinations;
 mod emergency;
 mod hours;
 mod lines;
 mod marks;
 mod outgoing;
+mod phases;
 mod queues;
 mod seats;
+mod services;
 mod surges;
 mod trunks;
 mod words;
@@ -21,15 +24,13 @@ use std::ops::Range;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use super::lint::{self, Part};
 use super::report::{Report, Source};
 use super::table::{At, Reader, Table, one_of};
-use super::{Clocks, FeatureCode, Plan, feature};
+use super::{Clocks, FeatureCode, Plan, ToldEnd, feature};
 use crate::types::{DestinationId, LineNumber, PromptName, QueueId};
 
 pub use emergency::ALWAYS as EMERGENCY_ALWAYS;
-
-/// The zone of every Chinese deployment, and the default.
-const ZONE: &str = "Asia/Shanghai";
 
 /// What a plan refers to and does not hold.
 pub struct Outside<'a> {
@@ -63,6 +64,13 @@ struct Building<'r, 'a> {
     destinations: BTreeMap<String, NamedDestination>,
     /// Tables of queues whose references to other queues are still to be read.
     queue_tables: Vec<Table<'r, 'a>>,
+    /// How long a transition lasts, and how calls to a number are refused that is cancelled.
+    transition_months: Option<u32>,
+    cancelled_end: ToldEnd,
+    /// Places of the plan's parts, for what is found when all is read.
+    places: BTreeMap<Part, At<()>>,
+    /// Seats that shall have a number as their telephone.
+    offices: Vec<(LineNumber, At<u32>)>,
     /// Who took a number, for "is taken already": lines, aliases, seats, emergency numbers.
     taken: BTreeMap<String, (&'static str, Range<usize>)>,
 }
@@ -97,6 +105,10 @@ impl<'r, 'a> Building<'r, 'a> {
             queues: BTreeMap::new(),
             destinations: BTreeMap::new(),
             queue_tables: Vec::new(),
+            transition_months: None,
+            cancelled_end: ToldEnd::Gone,
+            places: BTreeMap::new(),
+            offices: Vec::new(),
             taken: BTreeMap::new(),
         }
     }
@@ -110,8 +122,13 @@ impl<'r, 'a> Building<'r, 'a> {
         self.read_destinations(&root);
         self.read_queues(&root);
         self.read_emergency(&root);
+        self.read_utilities(&root);
+        self.read_life(&root);
         self.read_lines(&root);
+        self.read_branches(&root);
+        self.read_missing(&root);
         self.read_seats(&root);
+        self.check_offices();
         self.read_outgoing(&root);
         self.read_surges(&root);
         self.read_marks(&root);
@@ -120,9 +137,9 @@ impl<'r, 'a> Building<'r, 'a> {
         root.finish();
         if self.reader.is_good() {
             // After a mistake these would only repeat it in other words.
-            self.check_caller_numbers();
             self.check_use();
             self.check_destinations();
+            self.check_whole();
         }
         self.check_feature_prompts();
         self.plan
@@ -131,15 +148,12 @@ impl<'r, 'a> Building<'r, 'a> {
     fn read_zone(&mut self, root: &Table<'r, 'a>) {
         let hint = "use a name of the IANA database, for China Asia/Shanghai";
         let resolve = |name: &str| TimeZoneDatabase::bundled().get(name).map(|zone| (name.to_owned(), zone));
-        let zone = match root.has("zone") {
-            true => root.parsed("zone", hint, resolve).map(|at| at.value),
-            false => {
-                root.text("zone");
-                resolve(ZONE).ok()
-            }
-        };
+        if !root.has("zone") {
+            root.missing("zone", "every date and hour of the plan is local to it: zone = \"Asia/Shanghai\"");
+        }
+        let zone = root.parsed("zone", hint, resolve).map(|at| at.value);
         // After a mistake the dates are still read, so that their own mistakes are found.
-        (self.plan.zone, self.zone) = zone.unwrap_or((ZONE.to_owned(), TimeZone::UTC));
+        (self.plan.zone, self.zone) = zone.unwrap_or((String::new(), TimeZone::UTC));
         self.plan.clocks = Clocks::of(self.zone.clone());
     }
 
@@ -201,16 +215,9 @@ impl<'r, 'a> Building<'r, 'a> {
         }
     }
 
-    /// Queues that nobody can leave or enter, and skills that lead nowhere.
+    /// Queues that nobody can enter, and skills that lead nowhere.
     fn check_use(&self) {
         for (name, queue) in &self.queues {
-            let skill = self.plan.queue(queue.id).map_or("", |queue| queue.skill.as_str());
-            if self.skills.get(skill).is_some_and(|skill| skill.seats == 0) {
-                let message =
-                    format!("no seat has the skill {skill:?} of the queue {name:?}: its callers would wait in vain");
-                let hint = format!("give at least one seat skills = [{skill:?}]");
-                self.reader.warning(queue.at.span.clone(), &queue.at.key, message, Some(hint));
-            }
             if queue.lines == 0 {
                 let message = format!("no phase of any line leads to the queue {name:?}");
                 self.reader.warning(queue.at.span.clone(), &queue.at.key, message, None);
@@ -222,15 +229,14 @@ impl<'r, 'a> Building<'r, 'a> {
         }
     }
 
-    /// Numbers that trunks show for us must be lines: carriers drop calls from numbers that are not the customer's.
-    fn check_caller_numbers(&self) {
-        for trunk in self.plan.trunks.iter().filter(|trunk| trunk.address.is_some()) {
-            for number in trunks::shown_numbers(&trunk.caller_policy) {
-                if self.plan.line(number).is_none() && !self.plan.lines.is_empty() {
-                    let message = format!("the trunk {:?} shows {number}, which is no line of this plan", trunk.name);
-                    let hint = "the carrier may refuse calls from a number that is not yours".to_owned();
-                    self.reader.warn_absent("trunk", message, Some(hint));
-                }
+    /// What is wrong with the plan as a whole, each at the place of its part.
+    fn check_whole(&self) {
+        for problem in lint::problems(&self.plan) {
+            let place = self.places.get(&problem.part);
+            let (span, key) = place.map_or((0..0, ""), |at| (at.span.clone(), at.key.as_str()));
+            match problem.severe {
+                true => self.reader.error(span, key, problem.message, Some(problem.hint)),
+                false => self.reader.warning(span, key, problem.message, Some(problem.hint)),
             }
         }
     }

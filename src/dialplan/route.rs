@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Callee, Destination, FeatureCode, Line, Phase, Plan, Queue, Route, Service, Trunk, announce, feature};
+use super::{
+    Branch, Callee, Destination, FeatureCode, Line, Plan, Queue, Reaches, Route, Service, Trunk, announce, feature,
+};
 use crate::types::{
     Arrival, DestinationId, LineNumber, Origin, PhoneNumber, PromptName, QueueId, SeatId, TrunkId, Wall,
 };
@@ -14,10 +16,26 @@ impl Plan {
             return Route::Feature(code);
         }
         let Some(line) = self.line(&arrival.called) else { return Route::NoSuchNumber };
-        match line.phase_at(wall).map(|phase| &phase.service) {
-            Some(service) => Route::Line { line, service: self.outside_hours(line, service, wall).unwrap_or(service) },
-            None => Route::NoSuchNumber,
+        let Some(phase) = line.phase_at(wall) else { return Route::NoSuchNumber };
+        match self.outside_hours(line, &phase.service, wall) {
+            Some(service) => Route::Line { line, phase, service, branch: None },
+            None => {
+                let branch = self.branch(arrival.origin, line);
+                Route::Line { line, phase, service: &phase.service, branch }
+            }
         }
+    }
+
+    /// The branch that takes the calls of a line from where they come.
+    fn branch(&self, origin: Origin, line: &Line) -> Option<&Branch> {
+        let Origin::Trunk(trunk) = origin else { return None };
+        let name = &self.trunk(trunk)?.name;
+        self.branches.iter().find(|branch| branch.trunk == *name && branch.lines.contains(&line.number))
+    }
+
+    /// The seat whose telephone a number has become.
+    fn office(&self, number: &LineNumber, wall: Wall) -> Option<SeatId> {
+        self.line(number)?.phase_at(wall)?.office
     }
 
     /// What a line does instead of its service while it is closed. A number that nobody serves has no hours.
@@ -31,31 +49,36 @@ impl Plan {
     }
 
     /// Whom a number means that a seat calls.
-    pub fn callee(&self, number: &PhoneNumber) -> Callee {
+    pub fn callee(&self, number: &PhoneNumber, wall: Wall) -> Callee {
         let line = LineNumber::parse(number.as_str()).ok();
         let is_digits = number.as_str().trim_start_matches('+').bytes().all(|b| b.is_ascii_digit());
         let seat = number.as_str().parse().ok().map(SeatId).filter(|seat| self.seats.contains_key(seat));
+        let seat = seat.or_else(|| self.office(line.as_ref()?, wall));
         match (seat, line) {
             (Some(seat), _) => Callee::Seat(seat),
             (None, Some(line)) if self.emergency.contains_key(&line) => Callee::Emergency,
-            (None, Some(line)) if self.is_own(&line) => Callee::OwnLine,
+            (None, Some(line)) if self.own_line(line.as_str()).is_some() => Callee::OwnLine,
             (None, _) if is_digits => Callee::Citizen,
             (None, _) => Callee::Nobody,
         }
     }
 
-    /// Whether a number is one of our lines, as it is or with the area code of a trunk, whole.
-    fn is_own(&self, number: &LineNumber) -> bool {
-        let with_area = |line: &LineNumber, trunk: &Trunk| format!("0{}{line}", trunk.area_code);
-        let is = |line: &LineNumber| self.trunks.iter().any(|trunk| with_area(line, trunk) == number.as_str());
-        self.line(number).is_some() || self.lines.keys().any(is)
+    /// The line that a number means when it is dialled outside: as it is or with the area code of a trunk, whole.
+    pub(super) fn own_line(&self, number: &str) -> Option<&Line> {
+        let behind_area =
+            |trunk: &Trunk| number.strip_prefix('0').and_then(|rest| rest.strip_prefix(&*trunk.area_code));
+        let written = LineNumber::parse(number).ok();
+        let line_of = |rest: &str| self.lines.values().find(|line| line.number.as_str() == rest);
+        let as_it_is = written.as_ref().and_then(|number| self.line(number));
+        as_it_is.or_else(|| self.trunks.iter().filter_map(behind_area).find_map(line_of))
     }
 
     /// Trunks over which a seat's call goes out, in the order in which they are tried, each with its group. For an emergency
     /// all that can be called out on.
     pub fn ways_out(&self, emergency: bool) -> Vec<TrunkId> {
         let named = |name: &Option<String>| name.as_ref().and_then(|name| self.trunk_named(name));
-        let all = || self.trunks.iter().filter(|trunk| trunk.address.is_some()).map(|trunk| trunk.id);
+        let open = |trunk: &&Trunk| trunk.address.is_some() && trunk.reaches == Reaches::Network;
+        let all = || self.trunks.iter().filter(open).map(|trunk| trunk.id);
         let ordinary = named(&self.outgoing.trunk).or_else(|| all().next());
         if !emergency {
             return ordinary.into_iter().collect();
@@ -133,12 +156,5 @@ impl Plan {
             }
         }
         names
-    }
-}
-
-impl Line {
-    /// The phase that counts at a moment: the last that has started; `None` before the first.
-    pub fn phase_at(&self, wall: Wall) -> Option<&Phase> {
-        self.phases.iter().rev().find(|phase| phase.from <= wall)
     }
 }

@@ -457,6 +457,7 @@ fn little_plan(config: &PhoneConfig) -> Result<(Plan, Secrets)> {
         max_calls: None,
         max_calls_per_s: None,
         options_s: None,
+        reaches: crate::dialplan::Reaches::Network,
         media_over_tls: TlsMedia::Srtp,
         caller_policy: CallerPolicy::Own(own),
         group: None,

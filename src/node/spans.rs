@@ -143,6 +143,7 @@ mod tests {
             called: LineNumber::parse("12345").unwrap(),
             calling,
             call_id: "x".to_owned(),
+            mode: None,
         };
         let offered = |offer, seat| CallEvent::Offered {
             offer: OfferId(offer),

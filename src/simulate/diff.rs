@@ -126,7 +126,7 @@ fn phase_of<'a>(route: &Route<'a>, wall: Wall) -> Option<&'a Phase> {
 }
 
 fn mode(route: &Route<'_>, wall: Wall) -> Option<String> {
-    phase_of(route, wall).map(|phase| phase.mode.clone())
+    phase_of(route, wall).map(|phase| phase.mode.shown().to_owned())
 }
 
 fn point(route: &Route<'_>, wall: Wall) -> Point {

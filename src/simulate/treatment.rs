@@ -83,7 +83,7 @@ impl Decision {
         });
         if let Some(phase) = line.phase_at(question.at) {
             let since = plan.clocks.at(phase.from).strftime("%Y-%m-%d %H:%M");
-            because.push(format!("its phase since {since} is {}", phase.mode));
+            because.push(format!("its phase since {since} is {}", phase.mode.shown()));
         }
         let provisional = hours_in_words(plan, line, question.at, &mut because);
         Self { treatment, because, provisional }

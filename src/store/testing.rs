@@ -79,6 +79,7 @@ pub(crate) fn whole_call(call: u64) -> Vec<Row> {
                 called: LineNumber::parse("12315").unwrap(),
                 calling,
                 call_id: format!("{call}@carrier"),
+                mode: None,
             },
         ),
         row(call, at + 1, CallEvent::AnsweredByExchange),

@@ -36,6 +36,10 @@ pub enum CallEvent {
         calling: Calling,
         /// SIP Call-ID.
         call_id: String,
+        /// Merge mode of the line at this moment, by its name ("双号并行"); `None`: no line in a phase was dialled. It says in
+        /// years to come which mode the call had.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<String>,
     },
     /// The caller hears the greeting or a notice (early media or answered).
     Greeted {

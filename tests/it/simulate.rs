@@ -110,6 +110,11 @@ fn predicted(plan: &Arc<Plan>, question: &Question) -> First {
                 assert_eq!(&prompts, said, "{question:?}");
                 return First::Queue(queue, prompts);
             }
+            // All ways to the place outside are dead: the caller waits in its fallback at once.
+            (What::Row { row: CallEvent::Queued { queue, .. } }, First::Outside(said)) => {
+                assert_eq!(&prompts, said, "{question:?}");
+                return First::Queue(queue, prompts);
+            }
             (What::Outside { .. }, First::Outside(said)) | (What::Refused { .. }, First::Refused(_, said)) => {
                 assert_eq!(&prompts, said, "{question:?}");
                 return decision;

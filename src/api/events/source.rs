@@ -239,6 +239,7 @@ mod tests {
             called: LineNumber::parse("13800138000").unwrap(),
             calling: Calling::default(),
             call_id: "x".to_owned(),
+            mode: None,
         }
     }
 

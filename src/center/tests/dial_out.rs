@@ -21,6 +21,7 @@ pub(super) fn trunk(id: u16) -> Trunk {
         register: None,
         called_from: CalledFrom::RequestUri,
         area_code: "816".into(),
+        reaches: crate::dialplan::Reaches::Network,
         media_over_tls: TlsMedia::Srtp,
         max_calls: None,
         max_calls_per_s: None,

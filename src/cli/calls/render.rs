@@ -188,6 +188,9 @@ fn word(value: &impl serde::Serialize) -> String {
 
 fn particulars(event: &CallEvent) -> String {
     match event {
+        CallEvent::Arrived { origin: Origin::Trunk(_), from, called, mode: Some(mode), .. } => {
+            format!("{called} ({mode}) over trunk {from}")
+        }
         CallEvent::Arrived { origin: Origin::Trunk(_), from, called, .. } => format!("{called} over trunk {from}"),
         CallEvent::Arrived { origin: Origin::Seat(_), from, called, .. } => format!("{called} from seat {from}"),
         CallEvent::Greeted { prompt } => prompt.clone(),

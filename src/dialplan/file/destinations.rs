@@ -107,7 +107,9 @@ number = "08162250857"
 
     fn overflow(rule: &str) -> String {
         let ring = "ring_ms = 20000\n";
-        GOOD.replace(ring, &format!("{ring}[[queue.overflow]]\n{rule}\n")) + SITE
+        // Over a line of its own: the public network would bring the line's number back to us.
+        let good = GOOD.replace("area_code = \"816\"\n", "area_code = \"816\"\nreaches = \"office\"\n");
+        good.replace(ring, &format!("{ring}[[queue.overflow]]\n{rule}\n")) + SITE
     }
 
     fn errors(text: &str) -> String {

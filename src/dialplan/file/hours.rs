@@ -1,7 +1,7 @@
 //! `hours` of a line, and what happens to calls outside of them.
 
 use super::Building;
-use super::lines::PRIORITY;
+use super::services::PRIORITY;
 use crate::dialplan::table::{Table, one_of};
 use crate::dialplan::{AnswerWhen, Hours, QueueService, Service, ToldEnd, ToldService};
 use crate::types::{LineNumber, PromptName};

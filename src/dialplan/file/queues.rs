@@ -1,6 +1,7 @@
 //! `[[queue]]`: how callers wait.
 
 use super::{Building, NamedQueue};
+use crate::dialplan::lint::Part;
 use crate::dialplan::table::{At, Table, one_of};
 use crate::dialplan::{Announce, Overflow, OverflowTo, OverflowWhen, Queue, Widen, WishOffer, announce};
 use crate::types::{Choice, Digit, Level, QueueId, WishKind};
@@ -207,6 +208,7 @@ impl<'r, 'a> Building<'r, 'a> {
             self.reader.error(name.span, &name.key, message, Some(hint));
             return;
         }
+        self.places.insert(Part::Queue(id), name.with_nothing());
         self.queues.insert(name.value.clone(), NamedQueue { id, at: name.with_nothing(), lines: 0 });
         self.plan.queues.push(queue);
     }

@@ -2,6 +2,7 @@
 
 use super::{Building, words};
 use crate::dialplan::Seat;
+use crate::dialplan::lint::Part;
 use crate::dialplan::table::Table;
 use crate::types::SeatId;
 
@@ -36,6 +37,7 @@ impl<'r, 'a> Building<'r, 'a> {
             return;
         }
         let id = SeatId(number.value);
+        self.places.insert(Part::Seat(id), number.with_nothing());
         let name = name.map_or_else(|| number.value.to_string(), |at| at.value);
         self.plan.seats.insert(id, Seat { id, name, skills, contact: contact.map(|at| at.value), auto_answer });
     }

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::dialplan::report::Finding;
-use crate::dialplan::{AnswerWhen, CalledFrom, Callee, CallerPolicy, Hours, Route, Service};
+use crate::dialplan::{AnswerWhen, CalledFrom, Callee, CallerPolicy, Hours, Mode, Route, Service};
 use crate::types::{Arrival, Calling, Origin, PhoneNumber, SeatId, TrunkId, Wall};
+
+mod life;
 
 /// A plan without mistakes. The tests change one thing in it.
 pub(super) const GOOD: &str = r#"deployment = "test"
@@ -24,7 +26,7 @@ options_s = 30
 area_code = "816"
 group = { name = "out", order = 1, weight = 50 }
 caller = { policy = "own", number = "12345" }
-
+max_calls = 100
 [[queue]]
 name = "general"
 skill = "general"
@@ -121,14 +123,14 @@ fn a_good_plan_is_read_whole() {
     let plan = plan.expect("a plan");
     assert_eq!((plan.deployment.as_str(), plan.zone.as_str()), ("test", "Asia/Shanghai"));
     let trunk = &plan.trunks[0];
-    assert_eq!((trunk.called_from, trunk.sources.len(), trunk.max_calls), (CalledFrom::RequestUri, 2, None));
+    assert_eq!((trunk.called_from, trunk.sources.len(), trunk.max_calls), (CalledFrom::RequestUri, 2, Some(100)));
     assert_eq!(trunk.caller_policy, CallerPolicy::Own(number("12345")));
     assert_eq!(trunk.group.as_ref().map(|group| (group.order, group.weight)), Some((1, 50)));
     assert_eq!((plan.queues[0].ring_ms, plan.queues[1].ring_ms, plan.queues[0].wrap_up_ms), (15_000, 20_000, 30_000));
     let line = &plan.lines[&number("12333")];
     assert_eq!((line.unit.as_str(), &line.hours), ("人社局", &Hours::Always));
     // 2021-10-15 00:00 in Shanghai is 2021-10-14 16:00 UTC.
-    assert_eq!((line.phases[0].from, line.phases[0].mode.as_str()), (Wall(1_634_227_200_000), "双号并行"));
+    assert_eq!((line.phases[0].from, line.phases[0].mode), (Wall(1_634_227_200_000), Mode::Dual));
     let Service::Queue(service) = &line.phases[0].service else { panic!("a dual line rings a queue") };
     assert_eq!((service.queue, service.answer, service.priority), (QueueId(1), AnswerWhen::BySeat, 7));
     assert_eq!(service.greeting, PromptName::new("greeting/hr"));
@@ -238,9 +240,12 @@ fn missing_values_are_named_at_the_head_of_their_table() {
 #[test]
 fn no_emergency_number_becomes_a_line() {
     for emergency in ["110", "119", "120", "122", "12389"] {
-        for mode in ["dual", "absorbed", "sub-center"] {
-            let phase =
-                if mode == "dual" { "mode = \"dual\"\nqueue = \"general\"\n" } else { &format!("mode = \"{mode}\"\n") };
+        for phase in [
+            "mode = \"dual\"\nqueue = \"general\"\n",
+            "mode = \"absorbed\"\nqueue = \"general\"\n",
+            "mode = \"planned\"\n",
+            "mode = \"cancelled\"\n",
+        ] {
             let line = format!(
                 "\n[[line]]\nnumber = \"{emergency}\"\nname = \"x\"\n[[line.phase]]\nfrom = 2021-01-01\n{phase}"
             );
@@ -340,7 +345,8 @@ fn numbers_are_compared_whole() {
         assert_eq!(plan.route(&call(trunk, wrong), TODAY), Route::NoSuchNumber, "{wrong}");
     }
     for (dialled, line) in [("12345", "12345"), ("12333", "12333"), ("081612333", "12333")] {
-        let Route::Line { line: found, service: Service::Queue(_) } = plan.route(&call(trunk, dialled), TODAY) else {
+        let Route::Line { line: found, service: Service::Queue(_), .. } = plan.route(&call(trunk, dialled), TODAY)
+        else {
             panic!("{dialled} is served")
         };
         assert_eq!(found.number, number(line));
@@ -357,7 +363,7 @@ fn the_last_phase_that_has_begun_counts() {
     assert_eq!(plan.route(&arrival, Wall(begin - 1)), Route::NoSuchNumber);
     assert!(matches!(plan.route(&arrival, Wall(begin)), Route::Line { service: Service::Queue(_), .. }));
     assert!(matches!(plan.route(&arrival, Wall(end - 1)), Route::Line { service: Service::Queue(_), .. }));
-    assert!(matches!(plan.route(&arrival, Wall(end)), Route::Line { service: Service::NotServed, .. }));
+    assert!(matches!(plan.route(&arrival, Wall(end)), Route::Line { service: Service::Told(_), .. }));
 }
 
 #[test]
@@ -369,69 +375,6 @@ fn seats_reach_feature_codes_and_lines() {
     }
     assert_eq!(plan.route(&call(seat, "*44"), TODAY), Route::NoSuchNumber);
     assert!(matches!(plan.route(&call(seat, "12345"), TODAY), Route::Line { service: Service::Queue(_), .. }));
-}
-
-mod mianyang {
-    use super::*;
-
-    fn read_it() -> (Option<Plan>, Report) {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/dialplans");
-        let text = std::fs::read_to_string(format!("{folder}/mianyang.toml")).expect("the plan is there");
-        let prompts = |name: &str| {
-            let at = |rate: &str| std::path::Path::new(&format!("{folder}/prompts/{rate}/{name}.wav")).is_file();
-            at("8k") && at("16k")
-        };
-        read("mianyang.toml", &text, &Outside { prompts: &prompts, networks: None })
-    }
-
-    #[test]
-    fn it_warns_of_the_modes_that_are_not_served_and_of_nothing_else() {
-        let (plan, report) = read_it();
-        assert!(plan.is_some(), "{report}");
-        let warned: Vec<String> = report.warnings.iter().map(|finding| finding.message.clone()).collect();
-        let message = |mode: &str, shown: &str, line: &str| {
-            format!("the mode {mode:?} ({shown}) is not served yet: calls to {line} get 404")
-        };
-        let mut wanted = Vec::new();
-        for line in ["12336", "12331", "2250857", "12349"] {
-            wanted.push(message("absorbed", "整体并入", line));
-            wanted.push(message("cancelled", "已注销", line));
-        }
-        wanted.push(message("sub-center", "设分中心", "12366"));
-        assert_eq!(warned, wanted, "{report}");
-    }
-
-    #[test]
-    fn it_holds_the_table_of_the_document() {
-        let plan = read_it().0.expect("a plan");
-        let dual: Vec<&str> = plan
-            .lines
-            .values()
-            .filter(|line| line.phases[0].mode == "双号并行")
-            .map(|line| line.number.as_str())
-            .collect();
-        let wanted = "12313 12315 12316 12318 12319 12328 12329 12333 12348 12350 12369 12385";
-        assert_eq!(dual.join(" "), wanted);
-        assert_eq!(plan.lines.len(), 1 + 12 + 4 + 1);
-        assert_eq!(plan.lines[&number("12315")].unit, "市市场监管局");
-        let origin = Origin::Trunk(plan.trunk_named("line-12315").expect("the trunk of the demonstration"));
-        for line in wanted.split(' ').chain(["12345"]) {
-            let Route::Line { service: Service::Queue(service), .. } = plan.route(&call(origin, line), TODAY) else {
-                panic!("{line} is served")
-            };
-            assert_eq!(service.greeting, PromptName::new(&format!("greeting/{line}")), "its own greeting");
-            let queue = &plan.queues[usize::from(service.queue.0)].name;
-            let expert = ["12316", "12348", "12333", "12329"].contains(&line);
-            assert_eq!(*queue, if expert { format!("expert-{line}") } else { "general".to_owned() });
-        }
-        for line in ["12336", "12331", "2250857", "08162250857", "12349", "12366"] {
-            assert!(
-                matches!(plan.route(&call(origin, line), TODAY), Route::Line { service: Service::NotServed, .. }),
-                "{line}"
-            );
-        }
-        assert_eq!(plan.emergency.keys().map(LineNumber::as_str).collect::<Vec<_>>(), ["110", "119", "120", "122"]);
-    }
 }
 
 mod any_input {
@@ -560,7 +503,7 @@ fn calls_of_seats_go_out_as_the_plan_says() {
     let plan = check(&format!("{GOOD}{outgoing}")).0.expect("a plan");
     assert_eq!((plan.outgoing.line.as_str(), plan.outgoing.ring_ms, plan.outgoing.wrap_up_ms), ("12333", 40_000, 0));
     assert_eq!(plan.ways_out(false), [TrunkId(0)]);
-    let whom = |text: &str| plan.callee(&PhoneNumber::parse(text).expect("a number"));
+    let whom = |text: &str| plan.callee(&PhoneNumber::parse(text).expect("a number"), TODAY);
     for own in ["12345", "12333", "081612333", "081612345"] {
         assert_eq!(whom(own), Callee::OwnLine, "{own}");
     }

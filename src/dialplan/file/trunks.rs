@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{Building, words};
+use crate::dialplan::lint::Part;
 use crate::dialplan::table::{At, Table, one_of};
-use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Trunk, TrunkGroup, TrunkRegister};
+use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Reaches, Trunk, TrunkGroup, TrunkRegister};
 use crate::types::{LineNumber, TlsMedia, TrunkId};
 
 /// The number shown on outgoing calls where a trunk says nothing.
@@ -36,6 +37,7 @@ impl<'r, 'a> Building<'r, 'a> {
                 self.reader.error(name.span, &name.key, message, Some(hint));
                 continue;
             }
+            self.places.insert(Part::Trunk(name.value.clone()), name.with_nothing());
             names.insert(name.value, name.span);
             self.plan.trunks.push(Trunk { id: TrunkId(self.plan.trunk_ids), ..trunk });
             self.plan.trunk_ids += 1;
@@ -57,6 +59,8 @@ impl<'r, 'a> Building<'r, 'a> {
             register: read_register(table),
             called_from: read_called_from(table),
             area_code: read_area_code(table),
+            reaches: super::phases::word(table, "reaches", Reaches::ALL, Reaches::of, Reaches::word)
+                .unwrap_or(Reaches::Network),
             media_over_tls: table
                 .parsed("media_over_tls", "\"srtp\", \"rtp\" or \"either\"", TlsMedia::parse)
                 .map(|at| at.value)
@@ -225,13 +229,4 @@ fn read_group(table: &Table<'_, '_>) -> Option<TrunkGroup> {
     let order = u16::try_from(order).unwrap_or(u16::MAX);
     let weight = u8::try_from(weight).unwrap_or(u8::MAX);
     Some(TrunkGroup { name: name?.value, order, weight })
-}
-
-/// Every number that a policy can show as ours.
-pub(super) fn shown_numbers(policy: &CallerPolicy) -> Vec<&LineNumber> {
-    match policy {
-        CallerPolicy::Own(own) => vec![own],
-        CallerPolicy::Callers { diversion } => vec![diversion],
-        CallerPolicy::Mapped { by_line, own } => by_line.values().chain([own]).collect(),
-    }
 }

@@ -7,8 +7,7 @@ use super::*;
 use crate::journal::Reader;
 use crate::types::Now;
 
-const PLAN: &str =
-    "deployment = \"t\"\n[skills]\ngeneral = \"g\"\n[[queue]]\nname = \"general\"\nskill = \"general\"\n";
+const PLAN: &str = "deployment = \"t\"\nzone = \"Asia/Shanghai\"\n[skills]\ngeneral = \"g\"\n[[queue]]\nname = \"general\"\nskill = \"general\"\n";
 
 fn header() -> Header {
     Header {

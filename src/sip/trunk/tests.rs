@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Plan, TrunkGroup, TrunkRegister};
+use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Plan, Reaches, TrunkGroup, TrunkRegister};
 use crate::sip::auth::{Credentials, Guard, Request, Settings, Verdict};
 use crate::sip::flow::{ConnId, Flow, Transport};
 use crate::sip::message::{HeaderName, Message, Method, ResponseBuilder, Via};
@@ -430,6 +430,7 @@ fn trunk(name: &str, sources: &[&str]) -> dialplan::Trunk {
         max_calls: None,
         max_calls_per_s: None,
         options_s: None,
+        reaches: Reaches::Network,
         media_over_tls: TlsMedia::Srtp,
         caller_policy: CallerPolicy::Own(LineNumber::parse("12345").unwrap()),
         group: None,

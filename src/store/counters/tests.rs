@@ -86,6 +86,7 @@ fn story(rng: &mut ChaCha8Rng, call: u64) -> Vec<Row> {
             called,
             calling: Calling::default(),
             call_id: String::new(),
+            mode: None,
         },
     );
     let end = |fate| CallEvent::Ended { fate };

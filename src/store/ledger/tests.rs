@@ -32,6 +32,7 @@ fn arrived(call: u64) -> Row {
         called: LineNumber::parse("12315").unwrap(),
         calling: Calling::default(),
         call_id: format!("{call}@carrier"),
+        mode: None,
     };
     Row { at: Wall(1000 + call as i64), call: CallId(call), event }
 }

@@ -61,7 +61,7 @@ impl Book {
     pub(super) fn enter(&mut self, entry: &Entry, deltas: &mut Deltas) {
         let at = entry.row.at.0;
         match &entry.row.event {
-            CallEvent::Arrived { leg, origin, from, called, calling, call_id } => {
+            CallEvent::Arrived { leg, origin, from, called, calling, call_id, mode: _ } => {
                 let arrival = Arrival { leg: *leg, origin: *origin, from, called, calling, call_id };
                 self.arrived(at, &arrival, deltas);
             }

@@ -435,6 +435,7 @@ on_both! {
             called: LineNumber::parse("12366").unwrap(),
             calling: Calling::default(),
             call_id: "id".into(),
+            mode: None,
         };
         let dialled = |leg, number: &str| CallEvent::Dialled {
             leg,

@@ -233,7 +233,7 @@ impl Machine {
 
 fn plan(carrier: IpAddr, phones: IpAddr) -> Result<Plan> {
     let text = format!(
-        "deployment = \"bench\"\n[skills]\ngeneral = \"综合\"\n\
+        "deployment = \"bench\"\nzone = \"Asia/Shanghai\"\n[skills]\ngeneral = \"综合\"\n\
          [[trunk]]\nname = \"carrier\"\nnetwork = \"main\"\nsources = [\"{carrier}\"]\narea_code = \"816\"\n\
          [[queue]]\nname = \"general\"\nskill = \"general\"\n\
          [[line]]\nnumber = \"12345\"\nname = \"热线\"\n[[line.phase]]\nfrom = 2021-04-15\nmode = \"hotline\"\nqueue = \"general\"\n\

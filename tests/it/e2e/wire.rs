@@ -68,7 +68,7 @@ fn numbers_that_are_not_served_are_refused() {
         return;
     }
     let server = Server::start(Site::new());
-    for (number, cause) in [("12366", "mode_not_served"), ("99999", "no_such_number"), ("123456", "no_such_number")] {
+    for (number, cause) in [("12366", "no_such_number"), ("99999", "no_such_number"), ("123456", "no_such_number")] {
         let mut job = Job::call(&server.site, "caller_refused", TELECOM, number);
         job.replace.push(("STATUS", b"404".to_vec()));
         Sipp::start(&server.site, &job).expect_good(1, s(15));

@@ -2,9 +2,9 @@
 //! differ in how their queues choose, widen and overflow.
 
 use yihao::dialplan::{
-    Announce, AnswerWhen, CalledFrom, CallerPolicy, Desk, Destination, Hours, Line, Mark, OutsideService, Overflow,
-    OverflowTo, OverflowWhen, Phase, Plan, Queue, QueueService, RouteOut, Seat, Service, ToldEnd, ToldService, Trunk,
-    Widen, WishOffer,
+    Announce, AnswerWhen, CalledFrom, CallerPolicy, Desk, Destination, Hours, Line, Mark, Mode, OutsideService,
+    Overflow, OverflowTo, OverflowWhen, Phase, Plan, Queue, QueueService, RouteOut, Seat, Service, ToldEnd,
+    ToldService, Trunk, Widen, WishOffer,
 };
 use yihao::types::{
     Agent, AgentId, Choice, DestinationId, Digit, Level, LineNumber, PhoneNumber, PromptName, QueueId, SeatId,
@@ -37,10 +37,10 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
         unit: String::new(),
         hours: Hours::Always,
         closed: None,
-        phases: vec![Phase {
-            from: Wall(0),
-            mode: "双号并行".into(),
-            service: Service::Queue(QueueService {
+        phases: vec![Phase::new(
+            Wall(0),
+            Mode::Dual,
+            Service::Queue(QueueService {
                 notices: Vec::new(),
                 queue: at(queue),
                 greeting: PromptName::new(&format!("greeting/{text}")),
@@ -48,7 +48,7 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
                 priority: u8::from(text == "12315"),
                 desk: None,
             }),
-        }],
+        )],
     };
     let with = |text: &str, service: Service| {
         let mut line = line(text, "general", AnswerWhen::AtOnce);
@@ -136,6 +136,7 @@ fn trunk(id: u16) -> Trunk {
         register: None,
         called_from: CalledFrom::RequestUri,
         area_code: "816".into(),
+        reaches: yihao::dialplan::Reaches::Network,
         media_over_tls: TlsMedia::Srtp,
         max_calls: None,
         max_calls_per_s: None,

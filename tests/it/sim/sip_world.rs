@@ -519,9 +519,8 @@ impl World {
                 // Who is answered by the seat's answer hears the seat before the ACK is through, and may leave in between.
                 Fate::CutByDrain => self.books.door == Door::Draining,
                 _ if heard.seat.is_some() && talk.number != "12315" => false,
-                Fate::Refused { cause: Cause::NoSuchNumber } => talk.number == "99999",
+                Fate::Refused { cause: Cause::NoSuchNumber } => ["99999", "12336"].contains(&talk.number.as_str()),
                 Fate::Refused { cause: Cause::Restart } => seen.status == Some(503),
-                Fate::Refused { cause: Cause::ModeNotServed } => talk.number == "12336",
                 Fate::AbandonedInGreeting | Fate::AbandonedInQueue | Fate::AbandonedInRing => {
                     seen.cancelled || seen.we_left
                 }

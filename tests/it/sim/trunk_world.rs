@@ -30,6 +30,7 @@ use super::sip::site::{BASE, REALM, START, exchange_at};
 
 const PLAN: &str = r#"
 deployment = "trunks"
+zone = "Asia/Shanghai"
 [skills]
 general = "general"
 [[queue]]

@@ -147,6 +147,7 @@ fn trunk(id: TrunkId, name: &str, address: [u8; 4], caller_policy: CallerPolicy)
         max_calls: None,
         max_calls_per_s: None,
         options_s: None,
+        reaches: crate::dialplan::Reaches::Network,
         media_over_tls: TlsMedia::Srtp,
         caller_policy,
         group: Some(TrunkGroup { name: "main".to_owned(), order: id.0, weight: 1 }),

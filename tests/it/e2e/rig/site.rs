@@ -233,7 +233,7 @@ impl Site {
             ("12345", "mode = \"hotline\"\nqueue = \"general\""),
             ("12315", "mode = \"dual\"\nqueue = \"general\""),
             ("12369", "mode = \"dual\"\nqueue = \"general\"\nanswer = \"by-seat\""),
-            ("12366", "mode = \"sub-center\""),
+            ("12366", "mode = \"planned\""),
         ] {
             let _ = writeln!(text, "[[line]]\nnumber = {number:?}\nname = \"{number} 热线\"");
             let _ = writeln!(text, "[[line.phase]]\nfrom = 2021-10-15\n{mode}");

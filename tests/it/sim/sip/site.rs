@@ -105,10 +105,10 @@ greeting = "greeting/12333"
 answer = "at-once"
 [[line]]
 number = "12336"
-name = "absorbed"
+name = "planned"
 [[line.phase]]
 from = 2021-04-15
-mode = "absorbed"
+mode = "planned"
 "#;
 
 /// `second_by` is what the second trunk speaks over.
