@@ -55,6 +55,8 @@ struct PlanSummary {
     trunks: usize,
     queues: usize,
     seats: usize,
+    /// What the merge document has lost, as the plan lists it.
+    missing: u32,
 }
 
 /// Runs the command and returns its exit code.
@@ -101,6 +103,7 @@ impl PlanSummary {
             trunks: plan.trunks.len(),
             queues: plan.queues.len(),
             seats: plan.seats.len(),
+            missing: plan.missing.iter().map(|missing| missing.count).sum(),
         }
     }
 }
@@ -112,12 +115,16 @@ impl Outcome {
             format!("{}, {}", count(self.report.errors.len(), "mistake"), count(self.report.warnings.len(), "warning"));
         match &self.plan {
             Some(plan) => format!(
-                "{}: {}, {}, {}, {}; {found}",
+                "{}: {}, {}, {}, {}{}; {found}",
                 plan.deployment,
                 count(plan.lines, "line"),
                 count(plan.trunks, "trunk"),
                 count(plan.queues, "queue"),
-                count(plan.seats, "seat")
+                count(plan.seats, "seat"),
+                match plan.missing {
+                    0 => String::new(),
+                    n => format!("; {n} missing in the source"),
+                }
             ),
             None => format!("not usable: {found}"),
         }
@@ -129,7 +136,11 @@ mod tests {
     use super::*;
 
     fn args(config: Option<PathBuf>) -> Args {
-        let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/dialplans/mianyang.toml");
+        args_of("mianyang", config)
+    }
+
+    fn args_of(city: &str, config: Option<PathBuf>) -> Args {
+        let plan = format!("{}/dialplans/{city}.toml", env!("CARGO_MANIFEST_DIR"));
         // The secrets of whoever runs the tests are none of theirs.
         let var = Some("/nonexistent".into());
         let overrides = Overrides { plan: Some(plan.into()), var, ..Overrides::default() };
@@ -138,12 +149,19 @@ mod tests {
 
     #[test]
     fn warnings_pass_unless_they_are_to_fail() {
-        assert_eq!(run(&args(None)), OK);
-        assert_eq!(run(&Args { strict: true, ..args(None) }), WARNINGS);
+        assert_eq!(run(&args_of("nanchang", None)), OK);
+        assert_eq!(run(&Args { strict: true, ..args_of("nanchang", None) }), WARNINGS);
+        assert_eq!(run(&Args { strict: true, ..args(None) }), OK);
+    }
+
+    #[test]
+    fn one_line_counts_what_the_plan_has_and_what_its_source_has_lost() {
+        let line = |city| check(&args_of(city, None)).in_one_line();
         assert_eq!(
-            check(&args(None)).in_one_line(),
-            "mianyang: 18 lines, 2 trunks, 5 queues, 12 seats; 0 mistakes, 9 warnings"
+            line("mianyang"),
+            "mianyang: 18 lines, 3 trunks, 5 queues, 12 seats; 13 missing in the source; 0 mistakes, 0 warnings"
         );
+        assert_eq!(line("wuzhong"), "wuzhong: 24 lines, 13 trunks, 6 queues, 16 seats; 0 mistakes, 0 warnings");
     }
 
     #[test]
@@ -178,10 +196,10 @@ mod tests {
 
     #[test]
     fn json_has_place_message_and_hint() {
-        let outcome = check(&args(None));
+        let outcome = check(&args_of("nanchang", None));
         let json = serde_json::to_value(&outcome).expect("json");
         assert_eq!(json["ok"], true);
-        assert_eq!(json["plan"]["lines"], 18);
+        assert_eq!((&json["plan"]["lines"], &json["plan"]["missing"]), (&13.into(), &23.into()));
         let warning = &json["warnings"][0];
         assert!(warning["line"].is_u64() && warning["column"] == 1 && warning["message"].is_string(), "{warning}");
     }

@@ -7,6 +7,7 @@ use crate::dialplan::report::Finding;
 use crate::dialplan::{AnswerWhen, CalledFrom, Callee, CallerPolicy, Hours, Mode, Route, Service};
 use crate::types::{Arrival, Calling, Origin, PhoneNumber, SeatId, TrunkId, Wall};
 
+mod cities;
 mod life;
 
 /// A plan without mistakes. The tests change one thing in it.
