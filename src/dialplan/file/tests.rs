@@ -7,6 +7,7 @@ use crate::dialplan::report::Finding;
 use crate::dialplan::{AnswerWhen, CalledFrom, Callee, CallerPolicy, Hours, Mode, Route, Service};
 use crate::types::{Arrival, Calling, Origin, PhoneNumber, SeatId, TrunkId, Wall};
 
+mod broken;
 mod cities;
 mod life;
 
