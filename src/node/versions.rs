@@ -110,15 +110,16 @@ impl Starting {
             tracing::error!(%error, path = %path.display(), "the published plan cannot be read; the plan file counts");
             None
         });
-        let file = match (config::plan_text(config), &kept) {
-            (Ok(file), _) => file,
+        let (file, before) = match (config::plan_text(config), kept) {
+            (Ok(file), Some(kept)) => (file, kept),
+            (Ok(file), None) => return Self::of(config, Kept::of_file(config, &file), &file),
             (Err(report), None) => return Err(report),
             (Err(report), Some(kept)) => {
                 tracing::error!("the published plan counts, the plan file cannot be read:\n{report}");
-                PlanText { name: kept.name.clone(), text: kept.text.clone(), calendar: config::calendar_files(config)? }
+                let text = PlanText { calendar: config::calendar_files(config)?, ..PlanText::new("", "") };
+                return Self::of(config, kept, &text);
             }
         };
-        let Some(before) = kept else { return Self::of(config, Kept::of_file(config, &file), &file) };
         let now = before.after_look(config, &file);
         if now.version == before.version {
             return Self::of(config, now, &file);
@@ -289,6 +290,8 @@ mod tests {
         assert_eq!(site.starts(), Ok((Some(4), "published".to_owned())));
         fs::remove_file(&site.config.plan).expect("removed");
         assert_eq!(site.starts(), Ok((Some(4), "published".to_owned())));
+        site.write(GOOD);
+        assert_eq!(site.starts(), Ok((Some(4), "published".to_owned())), "it is back as it was");
     }
 
     #[test]
