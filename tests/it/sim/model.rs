@@ -111,9 +111,9 @@ impl Model {
             Input::PromptEnded { leg, run } => {
                 if ear.plays(*leg, *run)
                     && let Some(told) = self.call_of(*leg)
-                    && !told.notice
                 {
-                    told.prompt_over = true;
+                    let over = if told.notice { &mut told.notice_over } else { &mut told.prompt_over };
+                    *over = true;
                 }
             }
             Input::Reachable { seat, reachable } => {

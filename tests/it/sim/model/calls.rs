@@ -101,8 +101,9 @@ pub(crate) struct Told {
     pub(super) outing: Option<Outing>,
     /// With which it ends when a sentence has been heard.
     pub(super) sentence: Option<Fate>,
-    /// Everybody in it hears that it will end.
+    /// Everybody in it hears that it will end, and that sentence is over now.
     pub(super) notice: bool,
+    pub(super) notice_over: bool,
 }
 
 impl Told {
@@ -140,6 +141,7 @@ impl Told {
             outing: None,
             sentence: None,
             notice: false,
+            notice_over: false,
         }
     }
 

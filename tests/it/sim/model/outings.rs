@@ -330,6 +330,8 @@ impl Model {
         for (id, told) in self.calls.iter_mut().filter(|(_, told)| told.at != At::Ending) {
             let heard = ear.hears(told.first_leg);
             let hears = heard.iter().any(|s| matches!(s, Source::Prompt { name, .. } if &*name.0 == "notice/ending"));
+            let over = std::mem::take(&mut told.notice_over);
+            assert!(!hears || !over, "{id} goes on to hear of its end");
             assert!(!hears || due, "{id} is told of an end that is not near");
             let lasts =
                 matches!(told.at, At::Waiting | At::Offered | At::Talking | At::Reaching | At::Outside | At::Called);
