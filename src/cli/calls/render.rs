@@ -161,15 +161,39 @@ fn parties(out: &mut String, segments: &[Segment]) {
         let over = segment.trunk.as_ref().map(|trunk| format!(" over {trunk}")).unwrap_or_default();
         let talked = segment.answered_at.zip(segment.ended_at).map(|(from, to)| format!(", {}", minutes(to - from)));
         let cause = segment.cause.as_deref().map(|cause| format!(", {}", words(cause))).unwrap_or_default();
-        let score = segment.mos_x100.filter(|mos| *mos > 0).map(|mos| format!(", MOS {:.2}", mos as f64 / 100.0));
-        let (talked, score) = (talked.unwrap_or_default(), score.unwrap_or_default());
-        put(out, format_args!("  party     {}: {who}{over}{talked}{cause}{score}", segment.leg));
+        let talked = talked.unwrap_or_default();
+        put(out, format_args!("  party     {}: {who}{over}{talked}{cause}", segment.leg));
+        if let Some(audio) = audio(segment) {
+            put(out, format_args!("            {audio}"));
+        }
     }
 }
 
 /// A row in words.
 pub(in crate::cli) fn event(event: &CallEvent) -> String {
     format!("{:<16}{}", words(event.as_str()), particulars(event))
+}
+
+/// What a leg spoke and how well it was heard; nothing without a report.
+fn audio(segment: &Segment) -> Option<String> {
+    let received = segment.received?;
+    let ms = |us: Option<i64>| us.filter(|us| *us > 0).map(|us| us as f64 / 1_000.0);
+    let mut said = segment.codec.clone().unwrap_or_else(|| "no codec".to_owned());
+    if let Some(mos) = segment.mos_x100.filter(|mos| *mos > 0) {
+        said.push_str(&format!(", MOS {:.2}", mos as f64 / 100.0));
+    }
+    said.push_str(&format!(", {received} received, {} sent", segment.sent.unwrap_or(0)));
+    said.push_str(&format!(", {} lost, {} late", segment.lost.unwrap_or(0), segment.late.unwrap_or(0)));
+    if let Some(jitter) = ms(segment.jitter_us) {
+        said.push_str(&format!(", jitter {jitter:.1} ms"));
+    }
+    if let Some(loss) = segment.remote_loss.filter(|loss| *loss > 0) {
+        said.push_str(&format!(", {:.2} % lost on the way there", loss as f64 / 100.0));
+    }
+    if let Some(round_trip) = ms(segment.round_trip_us) {
+        said.push_str(&format!(", round trip {round_trip:.1} ms"));
+    }
+    Some(said)
 }
 
 /// A step in words. What a later version wrote is shown as it stands.
@@ -413,6 +437,14 @@ mod tests {
                 answered_at: Some(1_795_000_000_000),
                 ended_at: Some(1_795_000_010_000),
                 cause: Some("hung_up".into()),
+                codec: Some("pcma".into()),
+                received: Some(498),
+                sent: Some(500),
+                lost: Some(2),
+                late: Some(1),
+                jitter_us: Some(1_250),
+                remote_loss: Some(40),
+                round_trip_us: Some(8_000),
                 mos_x100: Some(431),
                 ..Segment::default()
             }],
@@ -428,7 +460,8 @@ Call c30117452718080001: answered on line 12315
   waited    0:05 in general, answered
     11:06:44  seat 8002: no answer after 0:01; longest idle of 3 free seats (8002, 8001, ...), level 5, priority 1, 2 others waited
     11:06:45  seat 8001: answered after 0:04; longest idle of 3 free seats (8002, 8001, ...), level 5, priority 1, 2 others waited
-  party     l4: caller over telecom-1, 0:10, hung up, MOS 4.31
+  party     l4: caller over telecom-1, 0:10, hung up
+            pcma, MOS 4.31, 498 received, 500 sent, 2 lost, 1 late, jitter 1.2 ms, 0.40 % lost on the way there, round trip 8.0 ms
 
   11:06:40.000     +0.000 s  answered by exchange
   11:06:44.000     +4.000 s  queued          general, 0 before it, 0 seats serving
