@@ -32,6 +32,9 @@ pub(super) fn record(exchange: &Exchange, trunk_names: &BTreeMap<TrunkId, String
     metrics::counter!("yihao_media_ports_pressed_total").absolute(ports.pressed);
     metrics::counter!("yihao_media_ports_exhausted_total").absolute(ports.exhausted);
     metrics::counter!("yihao_healed_total").absolute(exchange.center().healed());
+    for (why, count) in exchange.endpoint().refused_registers() {
+        metrics::counter!("yihao_registers_refused_total", "reason" => why.as_str()).absolute(*count);
+    }
     let counters = counters(exchange, trunk_names, admitted);
     metrics::counter!("yihao_invites_received_total").absolute(counters.received);
     metrics::counter!("yihao_invites_admitted_total").absolute(counters.admitted);

@@ -73,6 +73,10 @@ pub const METRICS: &[Metric] = &[
     gauge("yihao_recording_disk_full", "1 while the disk has too little room for recordings. Free space now."),
     counter("yihao_recording_failures_total", "Recordings that broke off. Check the disk."),
     counter("yihao_recording_sync_failures_total", "Syncs of recordings that failed. Check the disk."),
+    counter(
+        "yihao_registers_refused_total",
+        "REGISTERs refused, by reason: too many of strangers in a second, no room, or a wrong password.",
+    ),
     counter("yihao_retention_calls_total", "Records deleted because their time was over."),
     counter("yihao_retention_recordings_total", "Recordings deleted because their time was over."),
     gauge(

@@ -81,6 +81,7 @@ pub struct Endpoint {
     /// Open connections, with the names in their verified certificates.
     identities: BTreeMap<ConnId, Vec<String>>,
     refused: BTreeMap<(Option<TrunkId>, Refused), u64>,
+    refused_registers: BTreeMap<Refused, u64>,
     manners: admit::Manners,
     /// Whether new calls are taken.
     accepting: bool,
@@ -121,6 +122,7 @@ impl Endpoint {
             due_of: BTreeMap::new(),
             identities: BTreeMap::new(),
             refused: BTreeMap::new(),
+            refused_registers: BTreeMap::new(),
             manners: admit::Manners::default(),
             accepting: true,
             rate: admit::Rate::default(),
@@ -187,6 +189,11 @@ impl Endpoint {
     /// INVITEs that were refused before a call existed, by trunk (`None`: not from a trunk) and reason.
     pub fn refused(&self) -> &BTreeMap<(Option<TrunkId>, Refused), u64> {
         &self.refused
+    }
+
+    /// REGISTERs that were refused: too many of strangers in a second, no room, or a wrong password.
+    pub fn refused_registers(&self) -> &BTreeMap<Refused, u64> {
+        &self.refused_registers
     }
 
     /// Legs that are alive.

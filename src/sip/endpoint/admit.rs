@@ -110,6 +110,8 @@ impl Endpoint {
                 if !looked_at && flow.transport.is_reliable() {
                     // Over a stream nobody sends it again: in silence the phone would wait for half a minute (timer F).
                     self.on_overload(flow, message);
+                } else if !looked_at {
+                    self.count_register(Refused::Overload);
                 }
                 looked_at
             }
@@ -255,7 +257,6 @@ impl Endpoint {
         };
         let seats = &self.secrets.seats;
         let verdict = self.guard.check(now, &claim, |user| seats.get(&SeatId(user.parse().ok()?)));
-        let is_invite = *message.method() == Method::Invite;
         let stale = match verdict {
             Verdict::Accepted { user } => match user.parse().map(SeatId) {
                 Ok(seat) if self.plan.seats.contains_key(&seat) => return Some(seat),
@@ -271,8 +272,10 @@ impl Endpoint {
             Verdict::Missing => false,
             Verdict::Stale => true,
             Verdict::Refused => {
-                if is_invite {
+                if *message.method() == Method::Invite {
                     self.count_refused(None, Refused::NotAuthorised);
+                } else {
+                    self.count_register(Refused::NotAuthorised);
                 }
                 false
             }
@@ -290,9 +293,16 @@ impl Endpoint {
         *self.refused.entry((trunk, why)).or_default() += 1;
     }
 
+    /// Registrations are no calls: they have books of their own.
+    fn count_register(&mut self, why: Refused) {
+        *self.refused_registers.entry(why).or_default() += 1;
+    }
+
     pub(super) fn on_overload(&mut self, flow: &Flow, message: &Message) {
         if *message.method() == Method::Invite {
             self.count_refused(self.trunk_of(flow), Refused::Overload);
+        } else if *message.method() == Method::Register {
+            self.count_register(Refused::Overload);
         }
         let tag = self.random.token();
         let mut response = transaction::response(message, flow, 503, Some(&tag));

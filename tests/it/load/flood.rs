@@ -57,6 +57,7 @@ fn a_flood_of_strangers_costs_no_call_and_every_invite_of_theirs_is_counted() {
     // What the system threw away for want of room in the socket we never saw; on a quiet machine that is nothing.
     assert!(refused <= sent && refused + dropped >= sent, "{sent} sent, {refused} counted, {dropped} lost: {counters}");
     assert_eq!(counters["received"].as_u64(), Some(calls + refused), "{counters}");
+    assert!(server.metric("yihao_registers_refused_total") > 0.0, "the REGISTERs are counted by themselves");
     assert!(counters["refused"].as_array().unwrap().iter().all(|r| r["reason"] == "unknown_source"), "{counters}");
 }
 

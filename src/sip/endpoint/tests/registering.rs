@@ -1,5 +1,7 @@
 //! Seats' phones: they register by digest, call by digest, and nobody else does (RFC 3261 10.3, 22).
 
+use std::collections::BTreeMap;
+
 use super::party::{Party, header, sdp};
 use super::rig::*;
 use crate::sip::endpoint::{Output, Refused};
@@ -69,6 +71,7 @@ fn a_wrong_password_an_unknown_user_and_another_seat_are_refused() {
     assert_eq!((wrong.status(), unknown.status()), (Some(401), Some(401)), "they look the same");
     let other = registers(&mut rig, &mut phone(PHONE, "c", 8002), (8001, "secret-8001"), "");
     assert_eq!(other.status(), Some(403), "a phone registers its own seat only");
+    assert_eq!(rig.endpoint.refused_registers(), &BTreeMap::from([(Refused::NotAuthorised, 2)]));
     assert!(rig.others.is_empty());
     rig.finish();
 }
@@ -91,6 +94,8 @@ fn registrations_of_strangers_are_bounded_and_leave_carriers_served() {
         rig.say(&at, register);
     }
     assert_eq!(rig.drain("401"), 500);
+    assert_eq!(rig.endpoint.refused_registers(), &BTreeMap::from([(Refused::Overload, 200)]));
+    assert!(rig.endpoint.refused().is_empty(), "they are no calls");
     let mut caller = Party::caller(CARRIER, "call");
     let invite = caller.invite("", &sdp("10.1.0.1:30000", "sendrecv"));
     rig.say(CARRIER, invite);
