@@ -11,6 +11,7 @@ mod plan;
 mod read;
 pub mod secrets;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -287,9 +288,20 @@ impl RtpRange {
     /// Below the ports that Linux gives out by itself (32,768 and up); 5,000 pairs.
     pub const DEFAULT: Self = Self { first: 20_000, last: 29_999 };
 
+    /// Whether a port lies inside.
+    pub fn holds(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+
     /// How many pairs the range has.
     pub fn pairs(self) -> usize {
         (usize::from(self.last) + 1).saturating_sub(usize::from(self.first)) / 2
+    }
+}
+
+impl fmt::Display for RtpRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
     }
 }
 

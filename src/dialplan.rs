@@ -62,6 +62,8 @@ pub struct Plan {
     pub trunks: Vec<Trunk>,
     /// How many ids of trunks this plan and those before it have used.
     pub trunk_ids: u16,
+    /// Names of the trunks that plans before this one had and it has not: calls over them go on.
+    pub left_trunks: BTreeMap<TrunkId, String>,
     /// Queues by id.
     pub queues: Vec<Queue>,
     /// Places outside by id.

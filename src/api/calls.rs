@@ -14,9 +14,9 @@ use super::error::{ApiError, ErrorBody};
 use super::rights::{May, Scope, SeeCalls};
 use super::seats::Seat;
 use super::session::Session;
-use crate::center::{CallView, TrunkView, View};
+use crate::center::{CallView, View};
 use crate::store::calls::parse_call_id;
-use crate::types::{Origin, PhoneNumber};
+use crate::types::PhoneNumber;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
@@ -69,14 +69,10 @@ struct Call {
 }
 
 impl Call {
-    fn of(call: &CallView, trunks: &[TrunkView]) -> Self {
-        let from = match call.origin {
-            Origin::Trunk(id) => trunks.iter().find(|t| t.id == id).map(|t| t.trunk.clone()).unwrap_or_default(),
-            Origin::Seat(seat) => seat.0.to_string(),
-        };
+    fn of(call: &CallView) -> Self {
         Self {
             call: call.call.to_string(),
-            from,
+            from: call.source.clone(),
             line: call.called.to_string(),
             called_number: call.to.as_ref().map(PhoneNumber::as_str).map(str::to_owned),
             calling_number: call.calling.number.as_ref().map(PhoneNumber::as_str).map(str::to_owned),
@@ -105,7 +101,7 @@ fn is_at_seat_of(who: &Session, call: &CallView, view: &View) -> bool {
 async fn list(State(shared): State<Shared>, who: May<SeeCalls>) -> Result<Json<Calls>, ApiError> {
     let view = shared.core.look().await?;
     let seen = |c: &&CallView| who.scope() == Scope::All || is_at_seat_of(&who.session, c, &view);
-    let calls: Vec<Call> = view.calls.iter().filter(seen).map(|c| Call::of(c, &view.trunks)).collect();
+    let calls: Vec<Call> = view.calls.iter().filter(seen).map(Call::of).collect();
     if !calls.is_empty() {
         let ids: Vec<&str> = calls.iter().map(|c| c.call.as_str()).take(50).collect();
         note(&shared, &who.session, Action::CallsListed, "", json!({"count": calls.len(), "first": ids})).await?;
@@ -130,5 +126,5 @@ async fn one(
         return Err(ApiError::NoSuchCall);
     }
     note(&shared, &who.session, Action::CallsListed, &id.to_string(), json!({"count": 1})).await?;
-    Ok(Json(Call::of(found, &view.trunks)))
+    Ok(Json(Call::of(found)))
 }

@@ -128,6 +128,8 @@ pub struct CallView {
     pub call: CallId,
     /// Where from.
     pub origin: Origin,
+    /// The same by name: the trunk, or the number of the seat.
+    pub source: String,
     /// The number dialled; of a call that a seat placed to a citizen, the line in whose name it goes out.
     pub called: LineNumber,
     /// Whom a seat calls.
@@ -290,6 +292,10 @@ impl Center {
         CallView {
             call: id,
             origin: live.origin,
+            source: match live.origin {
+                Origin::Trunk(trunk) => self.plan.trunk_name(trunk).to_owned(),
+                Origin::Seat(seat) => seat.0.to_string(),
+            },
             called: live.called.clone(),
             to: live.to.clone(),
             calling: live.calling.clone(),

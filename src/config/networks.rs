@@ -132,7 +132,7 @@ impl<'r, 'a> Reading<'r, 'a> {
             let hint = Some("stay below, or move net.ipv4.ip_local_port_range".to_owned());
             self.reader.warning(place.span.clone(), &place.key, message, hint);
         }
-        let inside = |listener: &SocketAddr| (range.first..=range.last).contains(&listener.port());
+        let inside = |listener: &SocketAddr| range.holds(listener.port());
         if let Some(listener) = network.listeners().find(inside) {
             let message = format!("the listener {listener} lies inside the range of RTP ports");
             self.reader.error(place.span.clone(), &place.key, message, Some("choose another range".into()));

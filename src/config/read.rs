@@ -90,6 +90,11 @@ fn listen_on(config: &mut Config, listen: Listen) -> Report {
     };
     let moved = Network::on(&network.name, listen);
     (network.udp, network.tcp, network.tls) = (moved.udp, moved.tcp, moved.tls);
+    let range = network.rtp;
+    if let Some(inside) = network.listeners().find(|listener| range.holds(listener.port())) {
+        let message = format!("{inside} lies inside the range of RTP ports, {range}");
+        return Report::of_file("--listen", message, "choose a port outside, or another range: rtp in [[network]]");
+    }
     if listen.ip.is_unspecified() && network.advertised(listen.ip.is_ipv6()).is_none_or(|ip| ip.is_unspecified()) {
         let message = format!("{} is every address: telephones would be told to answer to it", listen.ip);
         return Report::of_file("--listen", message, "name the address that carriers and telephones reach");

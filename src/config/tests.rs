@@ -197,6 +197,12 @@ fn overrides_that_cannot_be_are_refused() {
     let http = "192.0.2.10:8080".parse().ok();
     let open = load(None, &Overrides { http, ..Overrides::default() });
     assert!(open.0.is_none() && open.1.errors[0].message.contains("passwords in clear"), "{}", open.1);
+    for at in ["127.0.0.1:20000", "127.0.0.1:29999", "127.0.0.1:19999"] {
+        let inside = load(None, &Overrides { listen: listen(at), ..Overrides::default() });
+        let says = "inside the range of RTP ports, 20000-29999";
+        assert!(inside.0.is_none() && inside.1.errors[0].message.contains(says), "{at}: {}", inside.1);
+    }
+    assert!(load(None, &Overrides { listen: listen("127.0.0.1:19998"), ..Overrides::default() }).0.is_some());
     let absent = load(Some(Path::new("/nonexistent/yihao.toml")), &Overrides::default());
     assert!(absent.0.is_none() && absent.1.errors[0].message.contains("there is no such file"), "{}", absent.1);
 }

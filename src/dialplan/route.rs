@@ -128,6 +128,16 @@ impl Plan {
                 TrunkId(self.trunk_ids - 1)
             });
         }
+        let known = before.trunks.iter().map(|trunk| (trunk.id, trunk.name.clone()));
+        let is_here = |id: &TrunkId| self.trunks.iter().any(|trunk| trunk.id == *id);
+        let left = known.chain(before.left_trunks.clone()).filter(|(id, _)| !is_here(id)).collect();
+        self.left_trunks = left;
+    }
+
+    /// The name of a trunk of this plan, or of one before that it continues; empty for an id that none has used.
+    pub fn trunk_name(&self, id: TrunkId) -> &str {
+        let here = self.trunks.iter().find(|trunk| trunk.id == id).map(|trunk| &trunk.name);
+        here.or_else(|| self.left_trunks.get(&id)).map_or("", String::as_str)
     }
 
     /// Every prompt and every piece of music that the plan can ask for, to be loaded before the first call.

@@ -528,3 +528,18 @@ fn calls_of_seats_go_out_as_the_plan_says() {
     let (.., message) = only_error(&format!("{silent}\n[outgoing]\nemergency_trunk = \"telecom\"\n"));
     assert!(message.contains("has no `address`"), "{message}");
 }
+
+#[test]
+fn a_trunk_that_leaves_keeps_its_name_for_its_calls() {
+    let first = check(GOOD).0.expect("sound");
+    let gone = first.trunks[0].id;
+    let mut second = Plan { trunks: Vec::new(), ..first.clone() };
+    second.continues(&first);
+    assert_eq!(second.trunk_name(gone), "telecom");
+    let mut third = first.clone();
+    third.continues(&second);
+    let again = third.trunks[0].id;
+    assert_ne!(again, gone, "its calls are not taken for those of the one before");
+    assert_eq!((third.trunk_name(gone), third.trunk_name(again)), ("telecom", "telecom"));
+    assert_eq!(third.trunk_name(TrunkId(99)), "");
+}
