@@ -13,6 +13,7 @@ mod crash;
 mod in_call;
 mod networks;
 mod replay;
+mod placed;
 pub(crate) mod rig;
 mod rig_check;
 mod seats;

@@ -14,6 +14,11 @@ pub(crate) fn post(server: SocketAddr, path: &str, token: &str, body: &str) -> i
     send(server, "POST", path, token, body)
 }
 
+/// A PUT of JSON; status and body.
+pub(crate) fn put(server: SocketAddr, path: &str, token: &str, body: &str) -> io::Result<(u16, String)> {
+    send(server, "PUT", path, token, body)
+}
+
 /// Chooses the presence of a seat; the status.
 pub(crate) fn choose(server: SocketAddr, token: &str, seat: u32, choice: &str) -> io::Result<(u16, String)> {
     let body = format!("{{\"choice\":\"{choice}\"}}");

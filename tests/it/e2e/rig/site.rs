@@ -76,6 +76,10 @@ pub(crate) struct Site {
     pub(crate) tls: String,
     /// More lines for the first trunk, instead of its sources.
     pub(crate) first_trunk: Option<String>,
+    /// Whether seats may call out: over the trunks in their order, at the first address of each.
+    pub(crate) calls_out: bool,
+    /// More lines at the plan's end.
+    pub(crate) more_plan: &'static str,
     /// More secrets.
     pub(crate) secrets: String,
     /// Digest algorithms that phones are offered.
@@ -117,6 +121,8 @@ impl Site {
             input_log: false,
             tls: String::new(),
             first_trunk: None,
+            calls_out: false,
+            more_plan: "",
             secrets: String::new(),
             digest: &["SHA-256", "MD5"],
             real_prompts: false,
@@ -215,8 +221,8 @@ impl Site {
     /// The dial plan.
     pub(crate) fn plan(&self) -> String {
         let mut text = String::from("deployment = \"test\"\nzone = \"Asia/Shanghai\"\n[skills]\ngeneral = \"综合\"\n");
-        for (n, (name, sources)) in self.trunks.iter().enumerate() {
-            let sources: Vec<String> = sources.iter().map(|ip| format!("\"{ip}\"")).collect();
+        for (n, (name, ips)) in self.trunks.iter().enumerate() {
+            let sources: Vec<String> = ips.iter().map(|ip| format!("\"{ip}\"")).collect();
             let sources = format!("sources = [{}]", sources.join(", "));
             let known_by = self.first_trunk.as_ref().filter(|_| n == 0).unwrap_or(&sources);
             let network = self.networks[0].name;
@@ -226,6 +232,9 @@ impl Site {
                 "[[trunk]]\nname = {name:?}\nnetwork = {network:?}\n{known_by}\narea_code = \"816\"\nmax_calls = {max_calls}\n\
                  caller = {{ policy = \"own\", number = \"12345\" }}"
             );
+            if let Some(address) = ips.first().filter(|_| self.calls_out) {
+                let _ = writeln!(text, "address = \"sip:{address}:5060\"\ngroup = {{ name = \"out\", order = {n} }}");
+            }
         }
         let _ = writeln!(text, "[[queue]]\nname = \"general\"\nskill = \"general\"\nring_ms = {}", self.ring_ms);
         let _ = writeln!(text, "wrap_up_ms = 0");
@@ -247,7 +256,7 @@ impl Site {
                 let _ = writeln!(text, "contact = {contact:?}");
             }
         }
-        text
+        text + self.more_plan
     }
 
     fn secrets(&self) -> String {
