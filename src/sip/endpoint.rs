@@ -78,8 +78,8 @@ pub struct Endpoint {
     /// One entry a leg that waits for something.
     due: BTreeSet<(Mono, LegId)>,
     due_of: BTreeMap<LegId, Mono>,
-    /// Open connections, with the names in their verified certificates.
-    identities: BTreeMap<ConnId, Vec<String>>,
+    /// Those that are open.
+    connections: BTreeMap<ConnId, Connection>,
     refused: BTreeMap<(Option<TrunkId>, Refused), u64>,
     refused_registers: BTreeMap<Refused, u64>,
     manners: admit::Manners,
@@ -89,6 +89,13 @@ pub struct Endpoint {
     rate: admit::Rate,
     /// What the transactions want sent in this turn; moved to the outputs at its end.
     transmits: Vec<Transmit>,
+}
+
+/// A connection that is open.
+struct Connection {
+    flow: Flow,
+    /// Names in its verified certificate.
+    identities: Vec<String>,
 }
 
 impl Endpoint {
@@ -120,7 +127,7 @@ impl Endpoint {
             farewells: farewell::Farewells::default(),
             due: BTreeSet::new(),
             due_of: BTreeMap::new(),
-            identities: BTreeMap::new(),
+            connections: BTreeMap::new(),
             refused: BTreeMap::new(),
             refused_registers: BTreeMap::new(),
             manners: admit::Manners::default(),
@@ -141,12 +148,12 @@ impl Endpoint {
             Input::Message { flow, bytes } => self.on_message(now, &flow, bytes, out),
             Input::Opened { flow, identities } => {
                 if let Some(connection) = flow.connection {
-                    self.identities.insert(connection, identities);
+                    self.connections.insert(connection, Connection { flow, identities });
                 }
             }
             Input::Closed { connection } => self.on_closed(now, connection, out),
             Input::Unsent { by } => {
-                if let Some(event) = self.transactions.transport_failed(by) {
+                if let Some(event) = self.transactions.transport_failed(by, &mut self.transmits) {
                     self.on_event(now, event, out);
                 }
             }
@@ -281,7 +288,8 @@ impl Endpoint {
             Event::Over { id } => self.on_over(id),
             Event::Timeout { id } => self.on_no_response(now, id, 408, out),
             Event::Failed { id } => self.on_no_response(now, id, 503, out),
-            Event::Unacknowledged { .. } | Event::Undeliverable { .. } => {}
+            Event::Undeliverable { id } => self.on_undeliverable(now, id, out),
+            Event::Unacknowledged { .. } => {}
             Event::Overload { flow, message } => self.on_overload(&flow, &message),
             Event::Stray { message, .. } => self.on_stray(&message),
         }

@@ -138,7 +138,7 @@ pub struct Hop {
     pub remote: SocketAddr,
     /// The connection to use; when it is closed or `None`, the transport uses or opens one to `remote`.
     pub connection: Option<ConnId>,
-    /// The name that a TLS certificate must bear; `None` where the way back on an open connection is meant.
+    /// The name that a TLS certificate must bear on a new connection; `None`: no new one is made.
     pub server_name: Option<Box<str>>,
 }
 

@@ -178,7 +178,8 @@ pub enum Event {
         /// Which.
         id: ServerId,
     },
-    /// A provisional response or a 2xx could not be sent. The transaction lives on, another response may have more luck.
+    /// A provisional response or a 2xx could not be sent, and the request's connection, if it came by one, was reported as
+    /// gone before ([`Transactions::connection_lost`]). The transaction lives on: a datagram may have more luck.
     Undeliverable {
         /// Which transaction.
         id: ServerId,

@@ -238,7 +238,7 @@ impl Endpoint {
     }
 
     pub(super) fn identities_of(&self, flow: &Flow) -> &[String] {
-        flow.connection.and_then(|c| self.identities.get(&c)).map_or(&[], Vec::as_slice)
+        flow.connection.and_then(|c| self.connections.get(&c)).map_or(&[], |c| c.identities.as_slice())
     }
 
     /// Whether a flow is a trunk's or that of a seat's registered phone.
@@ -356,7 +356,7 @@ impl Endpoint {
     }
 
     /// Whether a flow may speak for a leg in its dialog: any of its party's, the one on which the dialog stands (a phone need
-    /// not be registered to call by digest), or another connection of its host.
+    /// not be registered to call by digest), or the next connection of its host.
     pub(super) fn fits(&self, leg: LegId, flow: &Flow) -> bool {
         let Some(leg) = self.legs.get(&leg) else { return false };
         if leg.flow() == Some(flow) {
@@ -364,7 +364,7 @@ impl Endpoint {
         }
         match leg.party {
             Origin::Trunk(trunk) => self.trunks.is_source(trunk, flow, self.identities_of(flow)),
-            Origin::Seat(seat) => self.registrar.knows(seat, flow) || Self::is_same_host(leg, flow),
+            Origin::Seat(seat) => self.registrar.knows(seat, flow) || self.is_phone_reconnected(leg, seat, flow),
         }
     }
 }

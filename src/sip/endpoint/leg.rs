@@ -218,6 +218,8 @@ pub(super) struct Ours {
     pub(super) wish: Wish,
     pub(super) cseq: u32,
     pub(super) method: OurMethod,
+    /// Its connection broke before its answer came.
+    pub(super) is_cut_off: bool,
 }
 
 /// What carries a wish.
@@ -289,6 +291,18 @@ impl Leg {
         match &self.state {
             State::Arriving(arriving) => Some(&arriving.flow),
             State::Up(up) => Some(&up.flow),
+            State::Dialling(_) => None,
+        }
+    }
+
+    /// The INVITE that founded the leg, while its caller waits for our answer or owes us the ACK.
+    pub(super) fn unanswered(&self) -> Option<ServerId> {
+        match &self.state {
+            State::Arriving(arriving) => Some(arriving.server),
+            State::Up(up) => match &up.role {
+                Role::Callee(theirs) => theirs.as_ref().map(|theirs| theirs.server),
+                Role::Caller => None,
+            },
             State::Dialling(_) => None,
         }
     }

@@ -114,7 +114,7 @@ impl Endpoint {
         }
         match self.transactions.request(now.mono, draft.finish(), hop, &mut self.transmits) {
             Ok(client) => {
-                up.ours = Some(Ours { client, wish, cseq, method });
+                up.ours = Some(Ours { client, wish, cseq, method, is_cut_off: false });
                 self.clients.insert(client, Purpose::InDialog(leg));
             }
             // Overload: a refresh is tried again, a probe comes with the next silence.
@@ -191,12 +191,13 @@ impl Endpoint {
         }
     }
 
-    /// No answer at all: the far end is dead (RFC 3261 12.2.1.2). A request that could not be sent (503) waits for a way.
+    /// No answer at all: the far end is dead (RFC 3261 12.2.1.2). A request that could not be sent (503), or whose connection
+    /// broke, waits for a way.
     pub(super) fn our_request_lost(&mut self, now: Now, leg: LegId, status: u16, out: &mut Vec<Output>) {
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
         let Some(ours) = up.ours.take() else { return };
         self.settle(leg, ours.method, true);
-        if status == 503 {
+        if status == 503 || ours.is_cut_off {
             return self.await_way(now, leg, ours.wish);
         }
         tracing::info!(%leg, status, "the far end does not answer in its dialog");

@@ -87,12 +87,15 @@ impl Endpoint {
     }
 
     pub(super) fn on_closed(&mut self, now: Now, connection: ConnId, out: &mut Vec<Output>) {
-        self.identities.remove(&connection);
+        let gone = self.connections.remove(&connection);
         self.trunks.connection_closed(now, connection);
         let mut wants = Vec::new();
         self.registrar.connection_closed(connection, &mut wants);
         self.obey_registrar(wants, out);
         self.fail_requests_on(now, connection, out);
+        if let Some(gone) = gone {
+            self.answer_anew(&gone.flow);
+        }
     }
 
     pub(super) fn obey_registrar(&mut self, wants: Vec<registrar::Output>, out: &mut Vec<Output>) {

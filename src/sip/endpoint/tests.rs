@@ -8,6 +8,7 @@ mod early_media;
 mod errands;
 mod in_dialog;
 mod incoming;
+mod lost_callers;
 mod lost_ways;
 mod party;
 mod plans;

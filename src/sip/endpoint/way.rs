@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::{ConnId, Flow, Hop};
-use crate::sip::transaction::{By, ClientId};
-use crate::types::{LegId, Now, Origin, SeatId};
+use crate::sip::transaction::{By, ClientId, ServerId};
+use crate::types::{Cause, LegId, Now, Origin, SeatId};
 
-use super::leg::{Leg, State, Up, Wish, numeric_hop};
+use super::leg::{Leg, Purpose, State, Up, Wish, numeric_hop};
 use super::{Endpoint, Output};
 
 /// How often a request is tried again while no way leads to the far end.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(4);
+/// How long the answer to a re-INVITE is awaited whose connection broke: it is repeated every 4 s at the least (T2, RFC 3261
+/// 13.3.1.4) by who can reach us.
+const LATE_ANSWER: Duration = Duration::from_secs(8);
 
 impl Endpoint {
     /// Where requests of a dialog go now; the way by which it was heard last when no better one is known.
@@ -22,7 +25,7 @@ impl Endpoint {
 
     /// Where requests of a dialog go now. `None`: the far end's connection is gone, and it has not shown another way.
     pub(super) fn way_of(&self, party: Option<Origin>, dialog: &Dialog, flow: &Flow) -> Option<Hop> {
-        let is_open = flow.connection.is_none_or(|connection| self.identities.contains_key(&connection));
+        let is_open = flow.connection.is_none_or(|connection| self.connections.contains_key(&connection));
         let seat = match party {
             Some(Origin::Seat(seat)) => Some(seat),
             Some(Origin::Trunk(_)) | None => None,
@@ -93,22 +96,69 @@ impl Endpoint {
         };
         let asked: Vec<ClientId> = self.legs.values().filter_map(ours).chain(self.farewells.sent()).collect();
         for id in asked {
-            if self.transactions.connection_of(id) == Some(connection)
-                && let Some(event) = self.transactions.transport_failed(By::Client(id))
-            {
-                self.on_event(now, event, out);
+            if self.transactions.connection_of(id) != Some(connection) {
+                continue;
+            }
+            match self.transactions.transport_failed(By::Client(id), &mut self.transmits) {
+                Some(event) => self.on_event(now, event, out),
+                None => self.await_late_answer(now, id),
             }
         }
     }
 
-    /// Whether a flow is another connection of the host that a leg's far end speaks from over a connection. It may speak in its
-    /// dialog before its phone has registered again: both tags are right, and the handshake has shown that it is the same host.
-    /// The old connection may seem to stand for hours when a router has forgotten it.
-    pub(super) fn is_same_host(leg: &Leg, flow: &Flow) -> bool {
+    /// A re-INVITE of ours was heard of before its connection broke. Its answer may come by another one, where the far end
+    /// repeats it; then it is asked again.
+    fn await_late_answer(&mut self, now: Now, id: ClientId) {
+        let Some(Purpose::InDialog(leg)) = self.clients.get(&id) else { return };
+        let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(leg) else { return };
+        if let Some(ours) = up.ours.as_mut().filter(|ours| ours.client == id) {
+            ours.is_cut_off = true;
+            self.transactions.answer_by(id, now.mono + LATE_ANSWER);
+        }
+    }
+
+    /// A connection is gone. Who called over it and waits for our answer gets it by a new one to where it listens (RFC 3261
+    /// 18.2.2): what was said last goes there at once, which shows whether anybody is there.
+    pub(super) fn answer_anew(&mut self, gone: &Flow) {
+        let waiting: Vec<(LegId, ServerId)> =
+            self.legs.values().filter_map(|leg| Some((leg.id, leg.unanswered()?))).collect();
+        for (leg, server) in waiting {
+            let Some((party, flow)) = self.legs.get(&leg).and_then(|leg| Some((leg.party, leg.flow()?))) else {
+                continue;
+            };
+            let name = match party {
+                Origin::Trunk(trunk) => self.trunks.name_at(trunk, flow.remote.ip()),
+                Origin::Seat(_) => None,
+            };
+            self.transactions.connection_lost(server, gone, name, &mut self.transmits);
+        }
+    }
+
+    /// No way leads to who called: the leg ends at once, so that nobody is kept for a caller who cannot be answered. A
+    /// datagram that the system refuses says little; timers decide.
+    pub(super) fn on_undeliverable(&mut self, now: Now, id: ServerId, out: &mut Vec<Output>) {
+        let Some(leg) = self.legs.values().find(|leg| leg.unanswered() == Some(id)) else { return };
+        if leg.flow().is_none_or(|flow| !flow.transport.is_reliable()) {
+            return;
+        }
+        let leg_id = leg.id;
+        tracing::info!(leg = %leg_id, "the caller's connection broke, and it listens nowhere");
+        match leg.state {
+            State::Arriving(_) => self.refuse(now, leg_id, Cause::PeerLost, out),
+            State::Up(_) => self.bye(now, leg_id, Cause::PeerLost, out),
+            State::Dialling(_) => {}
+        }
+    }
+
+    /// Whether a flow is another connection of the host that a seat's phone speaks from over a connection, and nobody else's. It
+    /// may speak in its dialog before the phone has registered again (decision 0023): both tags are right, and the handshake
+    /// has shown that it is the same host. The old connection may seem to stand for hours when a router has forgotten it.
+    pub(super) fn is_phone_reconnected(&self, leg: &Leg, seat: SeatId, flow: &Flow) -> bool {
         let Some(before) = leg.flow() else { return false };
         before.connection.is_some()
             && flow.connection.is_some()
             && (flow.network, flow.transport, flow.remote.ip())
                 == (before.network, before.transport, before.remote.ip())
+            && self.registrar.seat_of_flow(flow).is_none_or(|other| other == seat)
     }
 }

@@ -177,6 +177,14 @@ impl Clients {
         client.filter(Client::is_awaited).map(|_| Event::Failed { id })
     }
 
+    /// Gives an INVITE that has been heard of a time for its final response.
+    pub(super) fn answer_by(&mut self, id: ClientId, at: Mono) {
+        if let Some(invite) = self.table.get_mut(id.0).and_then(Client::invite) {
+            invite.machine.answer_by(at);
+            self.settle(id.0);
+        }
+    }
+
     /// Takes out what is over and schedules the rest.
     fn settle(&mut self, raw: u64) {
         let Some(client) = self.table.get(raw) else { return };

@@ -75,6 +75,13 @@ impl ClientInvite {
         }
     }
 
+    /// A final response is awaited until then, where a provisional one has come.
+    pub(crate) fn answer_by(&mut self, at: Mono) {
+        if let State::Proceeding { limit } = &mut self.state {
+            *limit = Some(limit.map_or(at, |limit| limit.min(at)));
+        }
+    }
+
     /// Time has passed.
     pub(crate) fn on_timer(&mut self, now: Mono) -> Fired {
         match &mut self.state {

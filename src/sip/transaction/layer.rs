@@ -73,16 +73,30 @@ impl Transactions {
         self.clients.cancel(now, id, reason, out)
     }
 
+    /// Gives an INVITE of ours that has had a provisional response, and has no other limit, a time for its final one; then
+    /// comes [`Event::Timeout`].
+    pub fn answer_by(&mut self, id: ClientId, at: Mono) {
+        self.clients.answer_by(id, at);
+    }
+
     /// The connection that a request of ours took, where it was to take a certain one.
     pub fn connection_of(&self, id: ClientId) -> Option<ConnId> {
         self.clients.connection_of(id)
     }
 
-    /// The shell could not send a message.
-    pub fn transport_failed(&mut self, by: By) -> Option<Event> {
+    /// A connection is gone. If the request came by it, what was answered last goes at once by a new one to the source of the
+    /// request and the port of its Via (RFC 3261 18.2.2), and so does what is answered next; [`Event::Undeliverable`] follows
+    /// where nobody listens there. The same when it was that new one. `name` is what a certificate must bear where it is not the
+    /// host of the Via.
+    pub fn connection_lost(&mut self, id: ServerId, gone: &Flow, name: Option<&str>, out: &mut Vec<Transmit>) {
+        self.servers.connection_lost(id, gone, name, out);
+    }
+
+    /// The shell could not send a message. A final refusal is sent by another connection.
+    pub fn transport_failed(&mut self, by: By, out: &mut Vec<Transmit>) -> Option<Event> {
         match by {
             By::Client(id) => self.clients.transport_failed(id),
-            By::Server(id) => self.servers.transport_failed(id),
+            By::Server(id) => self.servers.transport_failed(id, out),
             By::Nobody => None,
         }
     }

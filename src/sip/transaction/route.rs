@@ -14,22 +14,27 @@ use super::{By, Transmit};
 /// Where the response to a request goes.
 ///
 /// A stream takes it back on the connection; its address is for the case that it has been closed: the source with the port
-/// of the Via. A datagram goes to `maddr` if there is one, else to the source, with its port where `rport` asks
-/// for it and with that of the Via where not.
+/// of the Via, and under TLS the host of the Via as the name that a new connection must prove. A datagram goes to `maddr` if
+/// there is one, else to the source, with its port where `rport` asks for it and with that of the Via where not.
 pub fn response_hop(flow: &Flow, request: &Message) -> Hop {
-    let port = port_of(request.sent_by()).unwrap_or(flow.transport.default_port());
+    let (host, port) = split(request.sent_by());
+    let port = port.unwrap_or(flow.transport.default_port());
     let remote = match flow.transport {
         Transport::Udp => datagram_target(flow, request, port),
         Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => SocketAddr::new(flow.remote.ip(), port),
     };
-    Hop { remote, ..flow.back() }
+    let server_name = flow.transport.is_secure().then(|| host.into());
+    Hop { remote, server_name, ..flow.back() }
 }
 
-/// Port of `host:port` or `[v6]:port`.
-fn port_of(sent_by: &str) -> Option<u16> {
+/// Host, without brackets, and port of `host:port` or `[v6]:port`.
+fn split(sent_by: &str) -> (&str, Option<u16>) {
     let behind_host = sent_by.rfind(']').map_or(0, |end| end + 1);
-    let (_, port) = sent_by[behind_host..].rsplit_once(':')?;
-    port.trim().parse().ok()
+    let (host, port) = match sent_by[behind_host..].rsplit_once(':') {
+        Some((rest, port)) => (&sent_by[..behind_host + rest.len()], port.trim().parse().ok()),
+        None => (sent_by, None),
+    };
+    (host.trim().trim_start_matches('[').trim_end_matches(']'), port)
 }
 
 fn datagram_target(flow: &Flow, request: &Message, port: u16) -> SocketAddr {

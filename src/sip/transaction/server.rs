@@ -235,14 +235,36 @@ impl Servers {
         None
     }
 
-    /// A response could not be sent. A refusal has done its work (its transaction ends, RFC 3261 17.2.4); the user learns
-    /// of any other.
-    pub(super) fn transport_failed(&mut self, id: ServerId) -> Option<Event> {
-        if self.table.get(id.0)?.is_live() {
-            return Some(Event::Undeliverable { id });
+    /// A response could not be sent. A final one of ours goes by a new connection once, then it has done its work (its
+    /// transaction ends, RFC 3261 17.2.4). The user learns that nothing gets through when there is no connection left to be
+    /// reported as gone.
+    pub(super) fn transport_failed(&mut self, id: ServerId, out: &mut Vec<Transmit>) -> Option<Event> {
+        let server = self.table.get_mut(id.0)?;
+        match (server.is_live(), server.hop.connection) {
+            (true, Some(_)) => {}
+            (true, None) => return Some(Event::Undeliverable { id }),
+            (false, Some(_)) => {
+                server.hop.connection = None;
+                server.send_last(id, out);
+            }
+            (false, None) => self.remove(id.0),
         }
-        self.remove(id.0);
         None
+    }
+
+    /// A connection is gone. Where a request came by it, or is answered over it since the first one is gone, what was answered last
+    /// goes by a new one, and so does what follows.
+    pub(super) fn connection_lost(&mut self, id: ServerId, gone: &Flow, name: Option<&str>, out: &mut Vec<Transmit>) {
+        let takes_it = |hop: &Hop| match hop.connection {
+            Some(connection) => gone.connection == Some(connection),
+            None => (hop.network, hop.transport, hop.remote) == (gone.network, gone.transport, gone.remote),
+        };
+        let Some(server) = self.table.get_mut(id.0).filter(|server| takes_it(&server.hop)) else { return };
+        server.hop.connection = None;
+        if let Some(name) = name {
+            server.hop.server_name = Some(name.into());
+        }
+        server.send_last(id, out);
     }
 
     /// Takes out what is over and schedules the rest.

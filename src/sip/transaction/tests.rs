@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Branch, ClientId, Event, Outgoing, ServerId, Settings, Transactions, Transmit};
+use super::{Branch, By, ClientId, Event, Outgoing, ServerId, Settings, Transactions, Transmit};
 use crate::sip::flow::{ConnId, Flow, Hop, Transport};
 use crate::sip::message::{Message, Method, Reason};
 use crate::types::{Mono, NetworkId};
@@ -69,6 +69,11 @@ impl World {
     fn cancel(&mut self, id: ClientId) -> bool {
         let reason = Reason { protocol: "SIP".into(), cause: Some(200), text: None };
         self.layer.cancel(self.now, id, Some(reason), &mut self.out)
+    }
+
+    /// A message could not be sent.
+    fn fail(&mut self, by: By) -> Option<Event> {
+        self.layer.transport_failed(by, &mut self.out)
     }
 
     /// What has gone out since the last look.

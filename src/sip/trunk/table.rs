@@ -1,6 +1,7 @@
 //! All trunks of the plan: the face that the endpoint sees.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::outgoing::{Identity, Outgoing};
@@ -122,6 +123,15 @@ impl Trunks {
     /// Where a trunk is reached, in the order to try (RFC 3263 4.3); empty until its name is resolved.
     pub fn hops(&self, trunk: TrunkId) -> &[Hop] {
         self.get(trunk).map_or(&[], |t| &t.hops)
+    }
+
+    /// The name that a certificate at one of a trunk's addresses must bear: the one that the trunk is known by, or the one by
+    /// which we call there. `None`: neither is known.
+    pub fn name_at(&self, trunk: TrunkId, address: IpAddr) -> Option<&str> {
+        let t = self.get(trunk)?;
+        let is_there = |hop: &&Hop| hop.remote.ip().to_canonical() == address.to_canonical();
+        let called = || t.hops.iter().find(is_there).and_then(|hop| hop.server_name.as_deref());
+        t.plan.tls_identity.as_deref().or_else(called)
     }
 
     /// What a look-up found; nothing found keeps the addresses that were known.

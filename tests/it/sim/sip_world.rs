@@ -55,6 +55,8 @@ enum Event {
     ExchangeMisses(ConnId),
     PeerMisses(ConnId),
     Reconnects(usize),
+    /// A caller's connection broke, and it listened nowhere.
+    MustBeOver(usize, String),
 }
 
 /// What kind of a day it is.
@@ -94,6 +96,10 @@ struct World {
     /// Connections that broke, and talks that were held over them then.
     broken: u64,
     outlived: u64,
+    /// By which connection a call came, by its Call-ID.
+    came_by: BTreeMap<String, ConnId>,
+    /// Callers who could be answered nowhere.
+    unreachable: u64,
     forger: Forger,
     /// The next input is a lie from here: it may change nothing.
     lie_from: Option<SocketAddr>,
@@ -151,6 +157,8 @@ impl World {
             wires: Wires::default(),
             broken: 0,
             outlived: 0,
+            came_by: BTreeMap::new(),
+            unreachable: 0,
             forger,
             lie_from: None,
             refused_by_disk: 0,
@@ -297,12 +305,17 @@ impl World {
             Event::ExchangeMisses(connection) => self.exchange_misses(connection),
             Event::PeerMisses(connection) => self.peer_misses(connection),
             Event::Reconnects(index) => self.reconnects(index),
+            Event::MustBeOver(index, call_id) => self.must_be_over(index, &call_id),
         }
     }
 
     fn message(&mut self, flow: Flow, bytes: Bytes) {
         let wants_proof = flow.remote.ip().to_string().starts_with("10.2.") && flow.remote != stranger();
-        self.books.arrived(&bytes, wants_proof);
+        if let Some(call_id) = self.books.arrived(&bytes, wants_proof)
+            && let Some(connection) = flow.connection
+        {
+            self.came_by.insert(call_id, connection);
+        }
         self.feed(Input::Sip(endpoint::Input::Message { flow, bytes }));
     }
 
@@ -605,7 +618,7 @@ const CALLS: u64 = 100;
 fn run_days(day: Day, seeds: std::ops::Range<u64>) {
     let worlds = seeds.end - seeds.start;
     let (mut calls, mut inputs, mut moved, mut shut) = (0, 0, 0, BTreeMap::new());
-    let (mut broken, mut outlived, mut pings) = (0, 0, 0);
+    let (mut broken, mut outlived, mut unreachable, mut pings) = (0, 0, 0, 0);
     let mut fates: BTreeMap<String, u64> = BTreeMap::new();
     for seed in seeds {
         let world = World::new(seed, CALLS, day).run();
@@ -613,6 +626,7 @@ fn run_days(day: Day, seeds: std::ops::Range<u64>) {
         inputs += world.inputs.len();
         moved += world.engine.moved;
         (broken, outlived, pings) = (broken + world.broken, outlived + world.outlived, pings + world.wires.pings);
+        unreachable += world.unreachable;
         for invited in world.books.invites.values() {
             *shut.entry(format!("{:?}", invited.door)).or_insert(0_u64) += 1;
         }
@@ -623,8 +637,11 @@ fn run_days(day: Day, seeds: std::ops::Range<u64>) {
         }
     }
     eprintln!("{day:?}: {calls} calls, {inputs} inputs, {moved} moves, {shut:?}, {fates:#?}");
-    eprintln!("{broken} connections broke amid {outlived} talks, {pings} pings");
+    eprintln!(
+        "{broken} connections broke amid {outlived} talks, {unreachable} callers listened nowhere, {pings} pings"
+    );
     assert!(calls >= worlds * CALLS * 8 / 10, "hardly any call is admitted");
+    assert_eq!(unreachable > 0, day.storm, "on stormy days callers are gone before their answer");
     assert_eq!(outlived > 0, day.storm, "on stormy days connections break in mid-call, on others never");
     assert!(pings > 0, "nobody pings");
     assert!(moved > 0, "no leg ever moves to another worker");

@@ -31,18 +31,22 @@ fn say_on(rig: &mut Rig, flow: Flow, text: impl Into<Bytes>) {
 
 /// Registers the seat's phone over a flow; `device` is what its Contact says of itself.
 fn register(rig: &mut Rig, flow: Flow, device: &str) {
+    register_seat(rig, 8001, flow, device);
+}
+
+fn register_seat(rig: &mut Rig, seat: u32, flow: Flow, device: &str) {
     let at = flow.remote.to_string();
     // Without an instance a phone is known again by its Call-ID.
     let call_id =
         if device.is_empty() { "registers".to_owned() } else { format!("registers-{}", at.replace(':', "-")) };
     let mut party = Party::caller(&at, &call_id);
-    (party.called, party.caller) = ("8001".to_owned(), "8001".to_owned());
-    let contact = format!("Contact: <sip:8001@{at}>");
-    let with_device = format!("Contact: <sip:8001@{at}>{device}\r\nSupported: outbound");
+    (party.called, party.caller) = (seat.to_string(), seat.to_string());
+    let contact = format!("Contact: <sip:{seat}@{at}>");
+    let with_device = format!("Contact: <sip:{seat}@{at}>{device}\r\nSupported: outbound");
     let first = party.request("REGISTER", "", "");
     say_on(rig, flow, first);
     let challenge = rig.hears(&at, "401");
-    let proof = proof(8001, "secret-8001", ("REGISTER", 8001), &challenge);
+    let proof = proof(seat, &format!("secret-{seat}"), ("REGISTER", seat), &challenge);
     let second = party.request("REGISTER", &proof, "").replace(&contact, &with_device);
     say_on(rig, flow, second);
     rig.hears(&at, "200");
@@ -122,6 +126,40 @@ fn a_request_that_a_breaking_connection_swallowed_goes_by_the_next_one() {
     rig.hears(SECOND_WAY, "200");
     rig.ends(leg, Cause::HungUp);
     rig.finish();
+}
+
+#[test]
+fn a_hold_that_was_heard_of_before_its_connection_broke_is_asked_again() {
+    for answers_late in [true, false] {
+        let mut rig = Rig::new();
+        let first = connect(&mut rig, FIRST_WAY, 1);
+        register(&mut rig, first, INSTANCE);
+        let (mut phone, leg) = talk_over(&mut rig, first);
+        rig.tell(leg, LegCommand::Hold(true));
+        let hold = rig.hears(FIRST_WAY, "INVITE");
+        say_on(&mut rig, first, phone.bare_response(&hold, 100, &[], ""));
+        rig.input(Input::Closed { connection: ConnId(1) });
+        let second = connect(&mut rig, SECOND_WAY, 2);
+        register(&mut rig, second, INSTANCE);
+        rig.silence();
+        rig.pass_ms(7_000);
+        rig.silence();
+        let hold = if answers_late {
+            hold
+        } else {
+            rig.pass_ms(1_000 + 4_000);
+            rig.hears(SECOND_WAY, "INVITE")
+        };
+        takes_hold(&mut rig, second, &phone, &hold, leg);
+        rig.pass(PATIENCE);
+        rig.no_event();
+        phone.at = second.remote;
+        let bye = phone.request("BYE", "", "");
+        say_on(&mut rig, second, bye);
+        rig.hears(SECOND_WAY, "200");
+        rig.ends(leg, Cause::HungUp);
+        rig.finish();
+    }
 }
 
 #[test]
@@ -233,6 +271,33 @@ fn a_phone_may_hang_up_by_a_new_connection_before_it_has_registered_again() {
         rig.ends(leg, Cause::HungUp);
         rig.finish();
     }
+}
+
+#[test]
+fn the_phone_of_another_seat_behind_the_same_router_does_not_speak_for_the_call() {
+    let mut rig = Rig::new();
+    let first = connect(&mut rig, FIRST_WAY, 1);
+    register(&mut rig, first, INSTANCE);
+    let (mut phone, leg) = talk_over(&mut rig, first);
+    let neighbour = connect(&mut rig, SECOND_WAY, 2);
+    register_seat(&mut rig, 8002, neighbour, "");
+    phone.at = neighbour.remote;
+    let bye = phone.request("BYE", "", "");
+    say_on(&mut rig, neighbour, bye);
+    rig.hears(SECOND_WAY, "481");
+    // Nor does one of the right host that has read one tag only.
+    let third = connect(&mut rig, "10.2.0.1:41009", 3);
+    let tag = std::mem::replace(&mut phone.tag, "guessed".to_owned());
+    let bye = phone.request("BYE", "", "");
+    say_on(&mut rig, third, bye);
+    rig.hears(SECOND_WAY, "481");
+    rig.no_event();
+    (phone.tag, phone.at) = (tag, first.remote);
+    let bye = phone.request("BYE", "", "");
+    say_on(&mut rig, first, bye);
+    rig.hears(FIRST_WAY, "200");
+    rig.ends(leg, Cause::HungUp);
+    rig.finish();
 }
 
 #[test]

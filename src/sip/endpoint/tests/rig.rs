@@ -11,7 +11,7 @@ use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Plan, Seat, Trunk, TrunkGr
 use crate::media::ports::PortPool;
 use crate::sip::auth::{self, Credentials};
 use crate::sip::endpoint::{Config, Endpoint, Input, Network, Output, Refused, Secrets, Seeds};
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::{Flow, Hop, Transport};
 use crate::sip::message::{HeaderValue, Message};
 use crate::sip::transaction::{By, Transmit};
 use crate::types::{
@@ -51,8 +51,9 @@ pub(super) struct Rig {
     pub(super) now: Now,
     /// What was sent and not yet looked at.
     sent: VecDeque<(SocketAddr, Message)>,
-    /// Who sent last.
+    /// Who sent last, and by which way.
     by: By,
+    hop: Option<Hop>,
     /// What legs reported and nobody has looked at.
     events: VecDeque<(LegId, LegEvent)>,
     /// Anything else, in order.
@@ -117,6 +118,7 @@ impl Setup {
             now: Now { mono: Mono(100_000_000_000), wall: Wall(1_795_000_000_000) },
             sent: VecDeque::new(),
             by: By::Nobody,
+            hop: None,
             events: VecDeque::new(),
             others: Vec::new(),
             opened: BTreeMap::new(),
@@ -260,6 +262,7 @@ impl Rig {
             match output {
                 Output::Send(Transmit { hop, bytes, by }) => {
                     self.by = by;
+                    self.hop = Some(hop.clone());
                     if let Ok(message) = Message::parse(bytes) {
                         self.sent.push_back((hop.remote, message));
                     }
@@ -319,6 +322,11 @@ impl Rig {
     /// Who sent the last message.
     pub(super) fn last_by(&self) -> By {
         self.by
+    }
+
+    /// The way of the last message.
+    pub(super) fn last_hop(&self) -> &Hop {
+        self.hop.as_ref().expect("something was sent")
     }
 
     /// Nothing was sent that nobody has looked at.

@@ -223,10 +223,8 @@ fn a_request_that_cannot_be_sent_fails_at_once_and_once() {
     for method in [Method::Invite, Method::Register] {
         let mut world = World::over(Transport::Tcp);
         let id = world.request(method, 1);
-        assert!(
-            matches!(world.layer.transport_failed(By::Client(id)), Some(Event::Failed { id: failed }) if failed == id)
-        );
-        assert!(world.layer.transport_failed(By::Client(id)).is_none());
+        assert!(matches!(world.fail(By::Client(id)), Some(Event::Failed { id: failed }) if failed == id));
+        assert!(world.fail(By::Client(id)).is_none());
         assert!(world.is_empty());
     }
 }
@@ -236,10 +234,23 @@ fn a_failure_after_the_far_end_has_been_heard_changes_nothing() {
     let mut world = World::over(Transport::Udp);
     let id = world.request(Method::Invite, 1);
     world.receive(&response_text("INVITE", 1, 180, "a"));
-    assert!(world.layer.transport_failed(By::Client(id)).is_none());
+    assert!(world.fail(By::Client(id)).is_none());
     assert_eq!(status(world.receive(&response_text("INVITE", 1, 200, "a"))), Some(200));
-    assert!(world.layer.transport_failed(By::Client(id)).is_none());
+    assert!(world.fail(By::Client(id)).is_none());
     assert_eq!(world.layer.clients(), 1);
+}
+
+#[test]
+fn an_invite_that_was_heard_of_may_be_given_a_time() {
+    for (heard, story) in [(100, vec![(8_000, "Timeout".to_owned())]), (200, Vec::new())] {
+        let mut world = World::over(Transport::Tcp);
+        let id = world.request(Method::Invite, 1);
+        world.receive(&response_text("INVITE", 1, 100, "a"));
+        world.receive(&response_text("INVITE", 1, heard, "a"));
+        world.sent();
+        world.layer.answer_by(id, world.now + Duration::from_secs(8));
+        assert_eq!(world.pass(Duration::from_secs(20)), story, "{heard}");
+    }
 }
 
 #[test]

@@ -40,6 +40,12 @@ fn a_stream_takes_the_response_back_and_names_where_to_reconnect() {
     let tls = hop(Transport::Tls, "SIP/2.0/TLS 10.0.0.1;branch=z9hG4bKx;rport");
     assert_eq!(tls.connection, Some(ConnId(1)));
     assert_eq!(tls.remote, "192.0.2.9:5061".parse().unwrap());
+    assert_eq!(tls.server_name.as_deref(), Some("10.0.0.1"));
+    let named = hop(Transport::Tls, "SIP/2.0/TLS sbc.example:5071;branch=z9hG4bKx");
+    assert_eq!((named.remote.port(), named.server_name.as_deref()), (5_071, Some("sbc.example")));
+    let v6 = hop(Transport::Tls, "SIP/2.0/TLS [2001:db8::1]:5071;branch=z9hG4bKx");
+    assert_eq!((v6.remote.port(), v6.server_name.as_deref()), (5_071, Some("2001:db8::1")));
+    assert_eq!(hop(Transport::Tcp, "SIP/2.0/TCP sbc.example:5071;branch=z9hG4bKx").server_name, None);
 }
 
 #[test]

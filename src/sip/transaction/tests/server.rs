@@ -213,14 +213,53 @@ fn an_invite_inside_a_dialog_is_never_merged() {
 
 #[test]
 fn a_response_that_cannot_be_sent_is_told_while_it_matters() {
+    let mut world = World::over(Transport::Udp);
+    let id = server_id(world.receive(&invite()));
+    world.respond(id, 180);
+    assert!(matches!(world.fail(By::Server(id)), Some(Event::Undeliverable { .. })));
+    assert!(world.respond(id, 486), "another response may have more luck");
+    assert!(world.fail(By::Server(id)).is_none());
+    assert!(world.is_empty());
+    assert!(world.fail(By::Nobody).is_none());
+}
+
+#[test]
+fn what_follows_a_lost_connection_goes_by_a_new_one() {
     let mut world = World::over(Transport::Tcp);
     let id = server_id(world.receive(&invite()));
     world.respond(id, 180);
-    assert!(matches!(world.layer.transport_failed(By::Server(id)), Some(Event::Undeliverable { .. })));
-    assert!(world.respond(id, 486), "another response may have more luck");
-    assert!(world.layer.transport_failed(By::Server(id)).is_none());
+    assert!(world.fail(By::Server(id)).is_none(), "its connection is still to be reported as gone");
+    world.sent();
+    let first = flow(Transport::Tcp);
+    let other = Flow { connection: Some(ConnId(2)), ..first };
+    world.layer.connection_lost(id, &other, None, &mut world.out);
+    assert_eq!(world.sent(), [""; 0], "it came by another one");
+    world.layer.connection_lost(id, &first, Some("sbc.example"), &mut world.out);
+    let again = world.out[0].hop.clone();
+    assert_eq!((again.connection, again.remote), (None, "192.0.2.9:5070".parse().unwrap()));
+    assert_eq!(again.server_name.as_deref(), Some("sbc.example"));
+    assert_eq!(world.sent(), ["SIP/2.0 180 Words"]);
+    world.layer.connection_lost(id, &other, None, &mut world.out);
+    assert_eq!(world.sent(), ["SIP/2.0 180 Words"], "the one that led there is gone too");
+    world.respond(id, 486);
+    assert_eq!(world.out[0].hop, again);
+    world.sent();
+    assert!(world.fail(By::Server(id)).is_none());
+    assert!(world.is_empty(), "nobody listens there");
+}
+
+#[test]
+fn a_refusal_that_a_breaking_connection_swallowed_goes_by_a_new_one_once() {
+    let mut world = World::over(Transport::Tcp);
+    let id = server_id(world.receive(&invite()));
+    world.respond(id, 486);
+    world.sent();
+    assert!(world.fail(By::Server(id)).is_none());
+    assert_eq!(world.out[0].hop.connection, None);
+    assert_eq!(world.sent(), ["SIP/2.0 486 Words"]);
+    assert!(world.fail(By::Server(id)).is_none());
+    assert_eq!(world.sent(), [""; 0]);
     assert!(world.is_empty());
-    assert!(world.layer.transport_failed(By::Nobody).is_none());
 }
 
 /// RFC 3261 17.2.3 for peers of RFC 2543: no cookie in the branch, or no branch.

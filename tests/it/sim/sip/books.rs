@@ -71,25 +71,33 @@ pub(crate) struct Books {
 const MOST_SENDS: u32 = 60;
 
 impl Books {
-    /// A message has reached the exchange: INVITEs outside of dialogs are counted, PRACKs are noted.
-    pub(crate) fn arrived(&mut self, bytes: &Bytes, wants_proof: bool) {
+    /// A message has reached the exchange: INVITEs outside of dialogs are counted, PRACKs are noted. Gives the Call-ID of such an
+    /// INVITE.
+    pub(crate) fn arrived(&mut self, bytes: &Bytes, wants_proof: bool) -> Option<String> {
         if !bytes.starts_with(b"INVITE ") && !bytes.starts_with(b"PRACK ") {
-            return;
+            return None;
         }
-        let Ok(message) = Message::parse(bytes.clone()) else { return };
+        let message = Message::parse(bytes.clone()).ok()?;
         if let Some(rack) = message.rack() {
             let waits = self.unconfirmed.get(message.call_id());
             if waits == Some(&rack.rseq) {
                 self.unconfirmed.remove(message.call_id());
             }
-            return;
+            return None;
         }
         let unproved = wants_proof && message.authorization().is_empty();
-        if message.to_tag().is_none() && !unproved {
-            let (call_id, door) = (message.call_id().to_owned(), self.door);
-            let branch = message.branch().unwrap_or_default().to_owned();
-            self.invites.entry(branch).or_insert(Invited { call_id, door, status: None });
+        if message.to_tag().is_some() || unproved {
+            return None;
         }
+        let (call_id, door) = (message.call_id().to_owned(), self.door);
+        let branch = message.branch().unwrap_or_default().to_owned();
+        self.invites.entry(branch).or_insert(Invited { call_id: call_id.clone(), door, status: None });
+        Some(call_id)
+    }
+
+    /// Whether a call with this Call-ID is in the ledger and has no fate.
+    pub(crate) fn is_alive(&self, call_id: &str) -> bool {
+        self.by_call_id.contains_key(call_id) && self.fate(call_id).is_none()
     }
 
     /// The outputs of one turn. Rows are written before anything is sent, so they are read first.

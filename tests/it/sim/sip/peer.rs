@@ -151,6 +151,7 @@ pub(crate) enum Job {
     Invite(u32),
     Reinvite(u32, u32),
     Bye(u32),
+    Prack(u32),
     Register,
     Other,
 }
@@ -419,11 +420,17 @@ impl Peer {
     /// Its connection is gone: what has not been answered is not going to be.
     pub(crate) fn lose_connection(&mut self, now: Mono) {
         self.registered_until = Mono::default();
-        for talk in self.talks.values_mut().filter(|talk| talk.phase == Phase::Trying || talk.reinvite.is_some()) {
+        // A carrier listens where its Via says and waits there for the answers to its calls; a telephone knows nothing of them
+        // any more.
+        let waits = self.seat.is_none();
+        let is_lost = |talk: &&mut Talk| talk.phase == Phase::Trying && !waits || talk.reinvite.is_some();
+        for talk in self.talks.values_mut().filter(is_lost) {
             talk.seen.cut_off = true;
         }
-        for id in self.jobs.keys().copied().collect::<Vec<_>>() {
-            if let Some(event) = self.transactions.transport_failed(By::Client(id)) {
+        let is_kept = |job: &Job| waits && matches!(job, Job::Invite(_));
+        let asked: Vec<ClientId> = self.jobs.iter().filter(|(_, job)| !is_kept(job)).map(|(id, _)| *id).collect();
+        for id in asked {
+            if let Some(event) = self.transactions.transport_failed(By::Client(id), &mut self.out) {
                 self.on_event(now, event);
             }
         }
@@ -438,6 +445,13 @@ impl Peer {
                     talk.phase = Phase::Vanished;
                 }
             }
+            // It repeats no PRACK: the exchange waits for it in vain.
+            Some(Job::Prack(number)) => {
+                if let Some(talk) = self.talks.get_mut(number) {
+                    talk.seen.cut_off = true;
+                }
+                self.on_silence(id);
+            }
             Some(Job::Reinvite(..) | Job::Register | Job::Other) | None => self.on_silence(id),
         }
     }
@@ -451,7 +465,7 @@ impl Peer {
                 }
             }
             Some(Job::Register) => self.registering = false,
-            Some(Job::Other) | None => {}
+            Some(Job::Prack(_) | Job::Other) | None => {}
         }
     }
 
@@ -478,7 +492,7 @@ impl Peer {
                 self.over(number);
             }
             Some(Job::Register) if status >= 200 => self.on_register_response(now, status, message),
-            Some(Job::Reinvite(..) | Job::Bye(_) | Job::Register | Job::Other) | None => {}
+            Some(Job::Reinvite(..) | Job::Bye(_) | Job::Prack(_) | Job::Register | Job::Other) | None => {}
         }
     }
 
@@ -548,7 +562,7 @@ impl Peer {
         let Some(talk) = self.talks.get_mut(&number) else { return };
         let Some((rack, answers)) = talk.owed.pop_front().filter(|_| talk.is_open()) else { return };
         let sdp = answers.then(|| talk.audio.write());
-        self.request(now, (number, 0), Method::Prack, Job::Other, |draft| {
+        self.request(now, (number, 0), Method::Prack, Job::Prack(number), |draft| {
             draft.header(HeaderName::RAck, &rack);
             if let Some(sdp) = sdp {
                 draft.body("application/sdp", sdp.as_bytes());

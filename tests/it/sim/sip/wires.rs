@@ -98,6 +98,11 @@ impl Wires {
         self.wires.iter().filter(|(_, wire)| wire.is_whole && wire.made_at < now).map(|(id, _)| *id).collect()
     }
 
+    /// Connections of a peer that are whole, whoever made them.
+    pub(crate) fn of_host(&self, peer: usize) -> Vec<ConnId> {
+        self.wires.iter().filter(|(_, wire)| wire.peer == peer && wire.is_whole).map(|(id, _)| *id).collect()
+    }
+
     /// Cuts what is written into pieces that arrive one after the other.
     pub(crate) fn write(
         &mut self,

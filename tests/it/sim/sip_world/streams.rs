@@ -108,10 +108,31 @@ impl World {
     pub(super) fn exchange_misses(&mut self, connection: ConnId) {
         let wire = self.wires.get(connection);
         wire.exchange_has = false;
+        let index = wire.peer;
         for by in std::mem::take(&mut wire.unsent) {
             self.feed(Input::Sip(endpoint::Input::Unsent { by }));
         }
         self.feed(Input::Sip(endpoint::Input::Closed { connection }));
+        if !self.peers[index].gone {
+            return;
+        }
+        let unanswered = self.peers[index].talks.values().filter(|talk| talk.seen.status.is_none());
+        let came_so = |call_id: &&String| self.came_by.get(*call_id) == Some(&connection);
+        let lost: Vec<String> = unanswered.map(|talk| &talk.call_id).filter(came_so).cloned().collect();
+        for call_id in lost {
+            self.after(1_000, Event::MustBeOver(index, call_id));
+        }
+    }
+
+    /// Nobody is kept for a caller who can be answered nowhere.
+    pub(super) fn must_be_over(&mut self, index: usize, call_id: &str) {
+        if !self.peers[index].gone {
+            return;
+        }
+        self.unreachable += 1;
+        if self.books.is_alive(call_id) {
+            self.books.faults.push(format!("{call_id} can be answered nowhere, and the exchange keeps it"));
+        }
     }
 
     pub(super) fn peer_misses(&mut self, connection: ConnId) {

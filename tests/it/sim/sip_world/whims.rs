@@ -199,7 +199,7 @@ impl World {
                 self.happen(Event::Act(index, number, Act::Vanish));
             }
         }
-        if let Some(connection) = self.wires.of_peer(index, self.peers[index].at) {
+        for connection in self.wires.of_host(index) {
             self.breaks(connection);
         }
         let away = self.dice.between(500, 90_000);
