@@ -77,6 +77,8 @@ caller = { policy = "own", number = "12345" }
 "#;
 const CARRIERS: u8 = 3;
 const CALLS: u32 = 60;
+/// Time enough to give up three carriers that say nothing, 4 s each.
+const THREE_IN_VAIN: Duration = Duration::from_secs(20);
 
 enum Event {
     ToExchange(Flow, Bytes),
@@ -92,7 +94,8 @@ enum Event {
 /// A call of ours, and what the endpoint said of it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ours {
-    let_go: bool,
+    dialled_at: Mono,
+    let_go: Option<Mono>,
     answered: bool,
     ended: Option<(Cause, Option<u16>)>,
 }
@@ -252,7 +255,7 @@ impl World {
 
     fn dials(&mut self) {
         let number = u32::try_from(self.calls.len()).expect("few calls");
-        self.calls.insert(number, Ours::default());
+        self.calls.insert(number, Ours { dialled_at: self.at, ..Ours::default() });
         let dial = Dial {
             target: Target::Trunk { trunk: TrunkId(0), number: dialled(number) },
             beside: None,
@@ -275,7 +278,7 @@ impl World {
     fn hangs_up(&mut self, number: u32) {
         let ours = self.calls.get_mut(&number).expect("it was dialled");
         if ours.ended.is_none() {
-            ours.let_go = true;
+            ours.let_go = Some(self.at);
             let why = if ours.answered { Cause::HungUp } else { Cause::Cancelled };
             self.tell(number, LegCommand::Hangup(why));
         }
@@ -388,9 +391,10 @@ impl World {
         let about_the_callee = tried.iter().find(|tried| tried.refused.is_some_and(|status| !fails_over(status)));
         let fits = if ours.answered {
             up >= 1 && about_the_callee.is_none()
-        } else if ours.let_go {
-            // It may have ended by itself in the same moment.
-            true
+        } else if let Some(at) = ours.let_go {
+            // It may have ended by itself in the same moment. Carriers that say nothing at all are left for the next one.
+            let in_vain = tried.iter().all(|tried| tried.silent) && at.since(ours.dialled_at) > THREE_IN_VAIN;
+            !in_vain || tried.len() == usize::from(CARRIERS) || self.weather == Weather::ROUGH
         } else if let Some(refused) = about_the_callee {
             status == refused.refused && up == 0
         } else if cause == Cause::NoCommonMedia {
@@ -408,6 +412,7 @@ impl World {
 struct Tried {
     refused: Option<u16>,
     was_up: bool,
+    silent: bool,
     odd: bool,
 }
 
@@ -419,7 +424,12 @@ impl Tried {
                 None
             }
         };
-        Tried { refused, was_up: talk.branches.iter().any(|branch| branch.up), odd: talk.script.odd_codec }
+        Tried {
+            refused,
+            was_up: talk.branches.iter().any(|branch| branch.up),
+            silent: talk.script.reaction == Reaction::Silent,
+            odd: talk.script.odd_codec,
+        }
     }
 }
 

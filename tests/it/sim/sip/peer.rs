@@ -296,10 +296,15 @@ impl Peer {
             return;
         }
         for branch in &mut talk.branches {
-            if let (Some(PrackDue::Resend(bytes)), Some((server, _))) =
-                (branch.sender.as_mut().map(|sender| sender.tick(now)), talk.server)
-            {
-                let _late = self.transactions.respond(now, server, bytes, &mut self.out);
+            match (branch.sender.as_mut().map(|sender| sender.tick(now)), talk.server) {
+                (Some(PrackDue::Resend(bytes)), Some((server, _))) => {
+                    let _late = self.transactions.respond(now, server, bytes, &mut self.out);
+                }
+                (Some(PrackDue::GiveUp), _) => {
+                    branch.sender = None;
+                    self.faults.push(format!("a reliable response of call {} got no PRACK", talk.call_id));
+                }
+                (Some(PrackDue::Resend(_) | PrackDue::Nothing) | None, _) => {}
             }
             let Some(ok) = &mut branch.ok else { continue };
             match ok.tick(now) {
