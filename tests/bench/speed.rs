@@ -11,6 +11,7 @@
 #[expect(dead_code, reason = "the end-to-end tests use more of it")]
 mod address;
 #[path = "../it/e2e/rig/http.rs"]
+#[expect(dead_code, reason = "the end-to-end tests use more of it")]
 mod http;
 #[path = "speed/inner.rs"]
 mod inner;
