@@ -95,12 +95,15 @@ pub struct Outgoing {
     pub ring_ms: u32,
     /// Wrap-up after a talk with a citizen, milliseconds (default 30,000).
     pub wrap_up_ms: u32,
+    /// How often a citizen's call may have been passed on from hotline to hotline when it leaves us, this time included
+    /// (default 5); beyond that it does not go outside.
+    pub most_passed_on: u32,
 }
 
 impl Default for Outgoing {
     fn default() -> Self {
         let line = LineNumber::parse("12345").expect("five digits are a number");
-        Self { trunk: None, emergency_trunk: None, line, ring_ms: 60_000, wrap_up_ms: 30_000 }
+        Self { trunk: None, emergency_trunk: None, line, ring_ms: 60_000, wrap_up_ms: 30_000, most_passed_on: 5 }
     }
 }
 

@@ -262,6 +262,7 @@ impl Center {
             | Cause::NoSuchNumber
             | Cause::Gone
             | Cause::Closed
+            | Cause::Loop
             | Cause::ModeNotServed
             | Cause::NoCommonMedia
             | Cause::Overload
@@ -332,6 +333,7 @@ impl Center {
             | Cause::NoSuchNumber
             | Cause::Gone
             | Cause::Closed
+            | Cause::Loop
             | Cause::ModeNotServed
             | Cause::NoCommonMedia
             | Cause::Overload

@@ -185,6 +185,7 @@ impl Center {
             | Cause::NoSuchNumber
             | Cause::Gone
             | Cause::Closed
+            | Cause::Loop
             | Cause::ModeNotServed
             | Cause::NoCommonMedia
             | Cause::Overload

@@ -8,7 +8,7 @@ use super::{Center, Out};
 use crate::call::Phase;
 use crate::dialplan::feature;
 use crate::seat::Then;
-use crate::types::{CallEvent, CallId, Cause, DestinationId, Fate, LegId, OverflowWhy};
+use crate::types::{CallEvent, CallId, Calling, Cause, DestinationId, Fate, Hops, LegId, OverflowWhy};
 
 impl Center {
     /// The call leaves its queue, or does not enter it, for another site. When nobody answers there it is back at its place.
@@ -25,6 +25,10 @@ impl Center {
 
     /// Rings the next way outside. `before`: what the last one came to.
     pub(super) fn reach(&mut self, id: CallId, mut attempt: Attempt, before: Cause, out: &mut Out<'_>) {
+        if self.onward(id).is_none() {
+            tracing::warn!(call = %id, destination = attempt.destination, "hotlines pass a call on in a circle");
+            return self.unreached(id, Cause::Loop, out);
+        }
         if !self.ring_next(id, &mut attempt, out) {
             return self.unreached(id, before, out);
         }
@@ -36,10 +40,15 @@ impl Center {
 
     /// Dials the next way of an attempt; `false` when there is none left.
     fn ring_next(&mut self, id: CallId, attempt: &mut Attempt, out: &mut Out<'_>) -> bool {
-        let Some(live) = self.calls.get(&id) else { return false };
-        let who = (live.calling.clone(), live.call.caller());
+        let (Some(live), Some(hops)) = (self.calls.get(&id), self.onward(id)) else { return false };
+        let who = (Calling { hops, ..live.calling.clone() }, live.call.caller());
         attempt.leg = self.dial_way(id, &mut attempt.ways, Some(&attempt.destination), who, out);
         attempt.leg.is_some()
+    }
+
+    /// How a call goes on from here; `None` when it has gone far enough.
+    fn onward(&self, id: CallId) -> Option<Hops> {
+        self.calls.get(&id)?.calling.hops.onward(self.plan.outgoing.most_passed_on)
     }
 
     /// Nobody outside has answered: the caller waits in the queue, in the place of the arrival, or is told so.

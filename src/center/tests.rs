@@ -4,8 +4,8 @@ use super::*;
 use crate::dialplan::{AnswerWhen, Hours, Line, Mode, Phase, Queue, QueueService, Service};
 use crate::seat::{Presence, WhyNotReady};
 use crate::types::{
-    Agent, AgentId, Arrival, Calling, Cause, Digit, DigitBy, Fate, Level, LineNumber, Origin, PhoneNumber, PromptName,
-    ReplyId, Source, StreamReport, Wall, Word,
+    Agent, AgentId, Arrival, Calling, Cause, Digit, DigitBy, Fate, Hops, Level, LineNumber, Origin, PhoneNumber,
+    PromptName, ReplyId, Source, StreamReport, Wall, Word,
 };
 
 mod agents;
@@ -111,11 +111,19 @@ impl Stage {
 
     fn arrive_by(&mut self, origin: Origin, called: &str, caller: Option<&str>) -> LegId {
         let number = caller.map(|number| PhoneNumber::parse(number).unwrap());
+        self.arrive_as(origin, called, Calling { number, raw: "13800138000".into(), ..Calling::default() })
+    }
+
+    fn arrive_passed_on(&mut self, called: &str, hops: Hops) -> LegId {
+        self.arrive_as(TRUNK, called, Calling { hops, ..Calling::default() })
+    }
+
+    fn arrive_as(&mut self, origin: Origin, called: &str, calling: Calling) -> LegId {
         let leg = self.incoming.take();
         let arrival = Arrival {
             origin,
             called: LineNumber::parse(called).unwrap(),
-            calling: Calling { number, raw: "13800138000".into(), ..Calling::default() },
+            calling,
             call_id: format!("id-{leg}"),
             source: [192, 0, 2, 1].into(),
         };

@@ -26,6 +26,39 @@ pub struct Calling {
     pub display: String,
     /// Whether the caller asked for privacy (RFC 3323, `Anonymous`): the number may be recorded, not shown.
     pub private: bool,
+    /// How the call has come to us.
+    #[serde(default, skip_serializing_if = "Hops::is_fresh")]
+    pub hops: Hops,
+}
+
+/// How often a call was passed on and how far it may still go: what keeps hotlines from sending one round in a circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hops {
+    /// From number to number so far (Diversion with its counters, RFC 5806; History-Info, RFC 7044; the larger).
+    pub passed_on: u8,
+    /// What is left of Max-Forwards (RFC 3261 8.1.1.6), which begins at 70.
+    pub left: u8,
+}
+
+impl Default for Hops {
+    fn default() -> Self {
+        Self { passed_on: 0, left: 70 }
+    }
+}
+
+impl Hops {
+    /// Fewest hops that must be left for us to pass a call on: its way to the callee behind the next exchange.
+    const FEWEST_LEFT: u8 = 10;
+
+    fn is_fresh(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// One number further; `None` when the call has been passed on as often as it may be, or has hardly a hop left.
+    pub fn onward(self, most: u32) -> Option<Self> {
+        let may = u32::from(self.passed_on) < most && self.left > Self::FEWEST_LEFT;
+        may.then(|| Self { passed_on: self.passed_on + 1, left: self.left - 1 })
+    }
 }
 
 /// A new incoming leg.
@@ -67,6 +100,8 @@ pub enum Cause {
     Gone,
     /// The line is not served at this hour: 480.
     Closed,
+    /// Hotlines pass the call on in a circle: 482.
+    Loop,
     /// The line exists, its mode is not served yet.
     ModeNotServed,
     /// No codec or no secure media in common: 488, 606, 415.
@@ -101,6 +136,7 @@ impl Cause {
             Cause::NoSuchNumber => "no_such_number",
             Cause::Gone => "gone",
             Cause::Closed => "closed",
+            Cause::Loop => "loop",
             Cause::ModeNotServed => "mode_not_served",
             Cause::NoCommonMedia => "no_common_media",
             Cause::Overload => "overload",

@@ -5,7 +5,7 @@ use super::*;
 use crate::dialplan::{
     Destination, OutsideService, Overflow, OverflowTo, OverflowWhen, RouteOut, ToldEnd, ToldService,
 };
-use crate::types::{DestinationId, OverflowWhy, Target};
+use crate::types::{DestinationId, Hops, OverflowWhy, Target};
 
 /// The sub-center of 12366 has two ways, the old desk of 12315 one.
 const SUB_CENTER: DestinationId = DestinationId(0);
@@ -107,6 +107,31 @@ fn a_call_goes_on_outside_and_both_talk() {
     assert_eq!(stage.fate(caller), Some(Fate::AnsweredOutside));
     let answered = CallEvent::AnsweredOutside { leg, destination: "sub-center".into() };
     assert!(stage.rows().iter().any(|row| row.event == answered));
+}
+
+#[test]
+fn a_call_that_hotlines_have_passed_on_too_often_goes_no_further() {
+    for (passed_on, left, goes) in [(4, 70, true), (5, 70, false), (0, 11, true), (0, 10, false)] {
+        let fallback = Some(QueueId(0));
+        for service in [outside(), OutsideService { fallback, ..outside() }] {
+            let queued = service.fallback.is_some();
+            let mut stage = stage(Service::Outside(service));
+            let caller = stage.arrive_passed_on("12366", Hops { passed_on, left });
+            stage.leg(caller, LegEvent::Answered);
+            stage.prompt_ends(caller);
+            assert_eq!(stage.dialled_outside(), usize::from(goes), "{passed_on} {left}");
+            if goes {
+                let onward = Hops { passed_on: passed_on + 1, left: left - 1 };
+                assert_eq!(stage.last_dial().1.calling.hops, onward);
+            } else if queued {
+                assert_eq!(stage.place(caller), WhereIs::Waiting);
+            } else {
+                stage.prompt_ends(caller);
+                stage.ended(caller, Cause::HungUp);
+                assert_eq!(stage.fate(caller), Some(Fate::UnansweredOutside { cause: Cause::Loop }));
+            }
+        }
+    }
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl Endpoint {
             return None;
         };
         let display = message.from().display_text().into_owned();
-        let calling = Calling { number: None, raw: seat.0.to_string(), display, private: false };
+        let calling = Calling { number: None, raw: seat.0.to_string(), display, ..Calling::default() };
         Some(Asked { origin: Origin::Seat(seat), called, calling })
     }
 

@@ -18,6 +18,7 @@ pub(super) fn status_of(cause: Cause) -> u16 {
         Cause::NoAnswer | Cause::Unregistered | Cause::Closed => 480,
         Cause::NoSuchNumber | Cause::ModeNotServed => 404,
         Cause::Gone => 410,
+        Cause::Loop => 482,
         Cause::NoCommonMedia => 488,
         Cause::Overload | Cause::Restart | Cause::Unreachable => 503,
         Cause::Cancelled => 487,
@@ -33,6 +34,7 @@ pub(super) fn of_status(status: u16, rang: bool) -> Cause {
         408 | 480 if rang => Cause::NoAnswer,
         404 | 410 | 484 | 485 | 604 => Cause::NoSuchNumber,
         415 | 488 | 606 => Cause::NoCommonMedia,
+        482 => Cause::Loop,
         487 => Cause::Cancelled,
         408 | 480 | 430 | 502 | 504 => Cause::Unreachable,
         500 | 503 => Cause::Overload,
@@ -50,6 +52,8 @@ pub(super) fn q850(cause: Cause) -> u16 {
         Cause::NoSuchNumber | Cause::ModeNotServed => 1,
         // "Number changed": what RFC 3398 8.2.6.1 pairs with 410.
         Cause::Gone => 22,
+        // "Exchange routing error" (RFC 3398 8.2.6.1).
+        Cause::Loop => 25,
         Cause::Unregistered => 20,
         Cause::Unreachable => 27,
         Cause::NoCommonMedia => 88,

@@ -17,7 +17,7 @@ use super::pick_up::ask_to_answer;
 use super::{Endpoint, Output, cause};
 
 /// RFC 3261 8.1.1.6.
-const MAX_FORWARDS: u32 = 70;
+const MAX_FORWARDS: u8 = 70;
 /// Header that tells a seat's phone which line the citizen dialled.
 const LINE_HEADER: &str = "X-Yihao-Line";
 
@@ -179,10 +179,11 @@ impl Endpoint {
             diversion: None,
             privacy: false,
         });
+        let hops_left = if callee.trunk.is_some() { dial.calling.hops.left } else { MAX_FORWARDS };
         let mut request = RequestBuilder::new(&Method::Invite, &callee.uri);
         request
             .header(HeaderName::Via, &site.stamp(branch.clone()).via())
-            .header(HeaderName::MaxForwards, &MAX_FORWARDS);
+            .header(HeaderName::MaxForwards, &u32::from(hops_left));
         for route in &callee.route {
             request.header(HeaderName::Route, route);
         }
@@ -371,7 +372,7 @@ fn weight(cause: Cause) -> u8 {
         Cause::NoCommonMedia => 5,
         Cause::Cancelled => 4,
         Cause::Failed | Cause::PeerLost | Cause::HungUp => 3,
-        Cause::Gone | Cause::Closed | Cause::ModeNotServed | Cause::Restart => 3,
+        Cause::Gone | Cause::Closed | Cause::Loop | Cause::ModeNotServed | Cause::Restart => 3,
         Cause::Unreachable | Cause::Unregistered => 2,
         Cause::Overload => 1,
     }

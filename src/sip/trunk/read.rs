@@ -4,7 +4,7 @@ use super::Trunk;
 use super::number;
 use crate::dialplan::CalledFrom;
 use crate::sip::message::{Message, NameAddr, Scheme, Uri};
-use crate::types::{Calling, LineNumber, NumberError};
+use crate::types::{Calling, Hops, LineNumber, NumberError};
 
 /// Longest text kept of what a carrier sent.
 const MAX_RAW_CHARS: usize = 128;
@@ -50,7 +50,18 @@ pub(super) fn calling(trunk: &Trunk, request: &Message) -> Calling {
         number: found.map(|(_, number)| number),
         display: display.chars().take(MAX_RAW_CHARS).collect(),
         private: is_private(request, &from, remote.as_ref()),
+        hops: hops(request),
     }
+}
+
+/// How often the call was passed on before it came here. What stands twice, in both headers, counts once.
+fn hops(request: &Message) -> Hops {
+    let counter = |diversion: &NameAddr| diversion.params.get("counter").and_then(|n| n.parse().ok()).unwrap_or(1);
+    let diverted = request.diversion().iter().map(counter).fold(0, u8::saturating_add);
+    // The first entry is the number that was dialled first.
+    let moved = u8::try_from(request.history_info().len().saturating_sub(1)).unwrap_or(u8::MAX);
+    let left = request.max_forwards().unwrap_or(Hops::default().left);
+    Hops { passed_on: diverted.max(moved), left }
 }
 
 /// The number as it came: the user part, or the whole URI where there is none.

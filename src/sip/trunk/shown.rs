@@ -11,7 +11,7 @@ pub struct Shown {
     pub from: NameAddr,
     /// P-Asserted-Identity (RFC 3325).
     pub asserted: Option<NameAddr>,
-    /// Diversion (RFC 5806): the line that the citizen dialled before we passed the call on.
+    /// Diversion (RFC 5806): the line that the citizen dialled before we passed the call on, with its counter.
     pub diversion: Option<NameAddr>,
     /// Whether `Privacy: id` goes along: the carrier knows the number and shows it to nobody.
     pub privacy: bool,
@@ -19,6 +19,16 @@ pub struct Shown {
 
 /// Applies a policy. `host` is the name or address that stands for us towards this trunk.
 pub(super) fn shown(policy: &CallerPolicy, calling: &Calling, line: &LineNumber, host: &str) -> Shown {
+    let mut shown = by_policy(policy, calling, line, host);
+    // Whatever the policy shows: the next hotline must see that the call has come a way.
+    if calling.hops.passed_on > 0 {
+        let diversion = shown.diversion.get_or_insert_with(|| diverted(line, host));
+        diversion.params.set("counter", Some(&calling.hops.passed_on.to_string()));
+    }
+    shown
+}
+
+fn by_policy(policy: &CallerPolicy, calling: &Calling, line: &LineNumber, host: &str) -> Shown {
     match policy {
         CallerPolicy::Own(own) => ours(own, host),
         CallerPolicy::Mapped { by_line, own } => ours(by_line.get(line).unwrap_or(own), host),

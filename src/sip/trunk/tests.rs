@@ -10,7 +10,7 @@ use crate::dialplan::{CalledFrom, CallerPolicy, Cidr, Plan, Reaches, TrunkGroup,
 use crate::sip::auth::{Credentials, Guard, Request, Settings, Verdict};
 use crate::sip::flow::{ConnId, Flow, Transport};
 use crate::sip::message::{HeaderName, Message, Method, ResponseBuilder, Via};
-use crate::types::{Calling, LineNumber, Now, NumberError, PhoneNumber, TlsMedia};
+use crate::types::{Calling, Hops, LineNumber, Now, NumberError, PhoneNumber, TlsMedia};
 
 const A: TrunkId = TrunkId(0);
 const B: TrunkId = TrunkId(1);
@@ -353,6 +353,34 @@ fn the_caller_is_shown_by_policy() {
     assert_eq!(show(B, &Calling::default(), "12315"), own("anonymous", "", "12345", true));
     assert_eq!(show(C, &open, "12315"), own("08162212315", "08162212315", "", false));
     assert_eq!(show(C, &open, "12333"), own("12345", "12345", "", false));
+}
+
+#[test]
+fn a_call_that_is_passed_on_says_so_whatever_else_is_shown() {
+    let w = World::new(vec![reached("a", "sip:10.0.0.1")]);
+    let passed_on = |times| {
+        let calling = Calling { hops: Hops { passed_on: times, left: 69 }, ..Calling::default() };
+        let line = LineNumber::parse("12366").unwrap();
+        w.trunks.shown(A, &calling, &line, "192.0.2.1").unwrap().diversion.map(|d| d.to_string())
+    };
+    assert_eq!(passed_on(0), None);
+    assert_eq!(passed_on(2).as_deref(), Some("<sip:12366@192.0.2.1>;reason=unconditional;counter=2"));
+}
+
+#[test]
+fn how_often_a_call_was_passed_on_is_read_from_diversion_or_history() {
+    let hops = |more: &str| {
+        let request = invite("sip:12345@c", "<sip:12345@c>", "<sip:13800138000@c>", more);
+        let hops = World::new(vec![reached("a", "sip:10.0.0.1")]).trunks.calling(A, &request).hops;
+        (hops.passed_on, hops.left)
+    };
+    assert_eq!(hops(""), (0, 70));
+    let twice = "Diversion: <sip:12315@c>;reason=unconditional, <sip:12366@c>;counter=3\r\n";
+    assert_eq!(hops(twice), (4, 70));
+    let history = "History-Info: <sip:12366@c>;index=1, <sip:12315@c>;index=1.1, <sip:12345@c>;index=1.2\r\n";
+    assert_eq!(hops(history), (2, 70));
+    assert_eq!(hops(&format!("{twice}{history}")).0, 4, "both tell of the same way");
+    assert_eq!(hops("Diversion: <sip:1@c>;counter=255, <sip:2@c>;counter=255, <sip:3@c>;counter=x\r\n").0, 255);
 }
 
 #[test]

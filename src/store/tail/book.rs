@@ -408,6 +408,7 @@ fn missed(cause: Cause) -> &'static str {
         | Cause::NoSuchNumber
         | Cause::Gone
         | Cause::Closed
+        | Cause::Loop
         | Cause::ModeNotServed
         | Cause::NoCommonMedia
         | Cause::Overload

@@ -467,6 +467,7 @@ impl Model {
             | Cause::NoSuchNumber
             | Cause::Gone
             | Cause::Closed
+            | Cause::Loop
             | Cause::ModeNotServed
             | Cause::NoCommonMedia
             | Cause::Overload

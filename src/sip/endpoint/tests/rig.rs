@@ -225,8 +225,7 @@ impl Rig {
         let calling = Calling {
             number: Some(PhoneNumber::parse("13981112233").unwrap()),
             raw: "13981112233".to_owned(),
-            display: String::new(),
-            private: false,
+            ..Calling::default()
         };
         let line = LineNumber::parse("12315").unwrap();
         let (line_name, auto_answer) = ("12315 市场监管".to_owned(), self.auto_answer);
