@@ -12,6 +12,7 @@ mod broken;
 mod crash;
 mod cut_off;
 mod in_call;
+mod lines;
 mod networks;
 mod placed;
 mod replay;

@@ -200,7 +200,7 @@ fn called_over(carriers: &[(u8, &'static str)]) -> Option<(Value, Vec<Sipp>)> {
         return None;
     }
     let mut site = Site::new().with_seat(8001);
-    (site.calls_out, site.more_plan) = (true, "[outgoing]\nring_s = 5\n");
+    (site.calls_out, site.more_plan) = (true, "[outgoing]\nring_s = 5\n".to_owned());
     let server = Server::start(site);
     tone::write_alaw(&server.site.file("seat.al"), tone::CALLER);
     let job = |(host, scenario): &(u8, &'static str)| {

@@ -79,7 +79,7 @@ pub(crate) struct Site {
     /// Whether seats may call out: over the trunks in their order, at the first address of each.
     pub(crate) calls_out: bool,
     /// More lines at the plan's end.
-    pub(crate) more_plan: &'static str,
+    pub(crate) more_plan: String,
     /// More secrets.
     pub(crate) secrets: String,
     /// Digest algorithms that phones are offered.
@@ -122,7 +122,7 @@ impl Site {
             tls: String::new(),
             first_trunk: None,
             calls_out: false,
-            more_plan: "",
+            more_plan: String::new(),
             secrets: String::new(),
             digest: &["SHA-256", "MD5"],
             real_prompts: false,
@@ -256,7 +256,7 @@ impl Site {
                 let _ = writeln!(text, "contact = {contact:?}");
             }
         }
-        text + self.more_plan
+        text + &self.more_plan
     }
 
     fn secrets(&self) -> String {
