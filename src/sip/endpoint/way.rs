@@ -151,7 +151,7 @@ impl Endpoint {
     }
 
     /// Whether a flow is another connection of the host that a seat's phone speaks from over a connection, and nobody else's. It
-    /// may speak in its dialog before the phone has registered again (decision 0023): both tags are right, and the handshake
+    /// may speak in its dialog before the phone has registered again (decision 0024): both tags are right, and the handshake
     /// has shown that it is the same host. The old connection may seem to stand for hours when a router has forgotten it.
     pub(super) fn is_phone_reconnected(&self, leg: &Leg, seat: SeatId, flow: &Flow) -> bool {
         let Some(before) = leg.flow() else { return false };
