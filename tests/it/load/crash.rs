@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use yihao::types::Fate;
 
 use super::books::{Books, balance};
-use super::driver::Load;
-use super::{calls_of, site, with_driven_seats};
+use super::driver::{Load, Pace, Then};
+use super::{site, with_driven_seats};
 use crate::e2e::rig::s;
 use crate::e2e::rig::server::Server;
 
@@ -44,12 +44,14 @@ fn start() -> (Server, Load) {
 /// Calls come all the while; in their midst the exchange dies, and starts again on the same folder.
 fn die_and_live(server: &mut Server, load: &mut Load, life: u32) -> Books {
     let before = load.taken().len();
+    // In every other life calls talk on, so that the end finds some whatever the machine's speed.
+    let then = if life % 2 == 0 { Then::HangUp } else { Then::Talk };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(LIFE + Duration::from_millis(u64::from(life * 37 % 100)));
             server.kill();
         });
-        calls_of(load, PER_S, LIFE + Duration::from_millis(500))
+        load.run(Pace::PerSecond(PER_S), then, LIFE + Duration::from_millis(500), usize::MAX).unwrap()
     });
     assert!(load.taken().len() > before + 20, "calls were taken before the exchange died");
     server.restart();
