@@ -45,7 +45,7 @@ fn start() -> (Server, Load) {
 fn die_and_live(server: &mut Server, load: &mut Load, life: u32) -> Books {
     let before = load.taken().len();
     // In every other life calls talk on, so that the end finds some whatever the machine's speed.
-    let then = if life % 2 == 0 { Then::HangUp } else { Then::Talk };
+    let then = if life.is_multiple_of(2) { Then::HangUp } else { Then::Talk };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(LIFE + Duration::from_millis(u64::from(life * 37 % 100)));
