@@ -101,10 +101,23 @@ impl Call {
         }
     }
 
+    /// A dialled leg is heard before its answer, or no more.
+    pub fn heard(&mut self, id: LegId, heard: bool) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            let (from, to) = match heard {
+                true => (&[Phase::Dialled, Phase::Ringing][..], Phase::Heard),
+                false => (&[Phase::Heard][..], Phase::Ringing),
+            };
+            if from.contains(&leg.phase) {
+                leg.phase = to;
+            }
+        }
+    }
+
     /// A leg is answered for good. `false` when it was not about to be.
     pub fn up(&mut self, id: LegId) -> bool {
         match self.legs.get_mut(&id) {
-            Some(leg) if matches!(leg.phase, Phase::Answering | Phase::Dialled | Phase::Ringing) => {
+            Some(leg) if matches!(leg.phase, Phase::Answering | Phase::Dialled | Phase::Ringing | Phase::Heard) => {
                 leg.phase = Phase::Up;
                 true
             }
@@ -205,6 +218,25 @@ mod tests {
         let prompt = Source::Prompt { name: PromptName::new("greeting/12345"), run: RunId(1) };
         let set = call.hear(&Scene::Apart(prompt.clone())).expect("news");
         assert_eq!(set, [Hear { leg: CALLER, from: vec![prompt] }]);
+    }
+
+    #[test]
+    fn a_leg_that_is_heard_before_its_answer_rings_again_when_it_is_heard_no_more() {
+        let mut call = Call::incoming(CALLER, Role::Caller);
+        call.dial(SEAT, Role::Called);
+        let mut phase_when = |heard| {
+            call.heard(SEAT, heard);
+            call.leg(SEAT).expect("its leg").phase
+        };
+        assert_eq!(phase_when(false), Phase::Dialled);
+        assert_eq!(phase_when(true), Phase::Heard);
+        assert_eq!(phase_when(false), Phase::Ringing);
+        assert_eq!(phase_when(true), Phase::Heard);
+        call.rings(SEAT);
+        assert_eq!(call.leg(SEAT).expect("its leg").phase, Phase::Heard, "a 180 that follows changes nothing");
+        assert!(call.up(SEAT));
+        call.heard(SEAT, true);
+        assert_eq!(call.leg(SEAT).expect("its leg").phase, Phase::Up, "a report that comes late changes nothing");
     }
 
     #[test]

@@ -243,6 +243,7 @@ impl Center {
             LegEvent::Ringing => self.on_ringing(leg, out),
             LegEvent::Answered => self.on_answered(leg, out),
             LegEvent::NoEarlyMedia => self.on_no_early_media(leg, out),
+            LegEvent::EarlyMedia(heard) => self.on_early_media(leg, heard, out),
             LegEvent::Held(held) => self.on_held(leg, held, out),
             LegEvent::Digit { digit, .. } => self.on_digit(leg, digit, out),
             LegEvent::Ended { cause, status } => self.on_ended(leg, cause, status, out),

@@ -203,6 +203,9 @@ impl Exchange {
             media::Event::Digit { leg, digit, by } => {
                 self.on_leg(leg, LegEvent::Digit { digit, by });
             }
+            media::Event::EarlyMedia { leg, port, heard } => {
+                self.endpoint.handle(now, endpoint::Input::EarlyMedia { leg, port, heard }, &mut self.said);
+            }
             media::Event::Silent { leg } => self.endpoint.handle(now, endpoint::Input::Silent { leg }, &mut self.said),
             media::Event::Closed { leg, port, report } => {
                 self.endpoint.handle(now, endpoint::Input::PortFree { port }, &mut self.said);
@@ -225,6 +228,7 @@ impl Exchange {
             | LegEvent::Ringing
             | LegEvent::Answered
             | LegEvent::NoEarlyMedia
+            | LegEvent::EarlyMedia(_)
             | LegEvent::Held(_) => {}
         }
         self.overhear(|| Overheard::Said(leg, event.clone()));
@@ -270,8 +274,8 @@ impl Exchange {
                 endpoint::Output::Open { leg, call, port, party } => {
                     out.push(Output::Media(media::Command::Open { leg, call, port, party }));
                 }
-                endpoint::Output::Stream { leg, params } => {
-                    out.push(Output::Media(media::Command::Stream { leg, params }));
+                endpoint::Output::Stream { leg, params, early } => {
+                    out.push(Output::Media(media::Command::Stream { leg, params, early }));
                 }
                 endpoint::Output::SendDigit { leg, digit } => {
                     out.push(Output::Media(media::Command::SendDigit { leg, digit }));

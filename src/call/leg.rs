@@ -13,8 +13,8 @@ pub enum Role {
     Called,
 }
 
-/// How far a leg has come. An incoming leg goes Arrived, Early (or Deaf), Answering, Up; a dialled one Dialled, Ringing, Up; each may
-/// be Parting at any time.
+/// How far a leg has come. An incoming leg goes Arrived, Early (or Deaf), Answering, Up; a dialled one Dialled, Ringing (or Heard), Up; each
+/// may be Parting at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Incoming, nothing said yet.
@@ -29,6 +29,8 @@ pub enum Phase {
     Dialled,
     /// Dialled, the far end rings.
     Ringing,
+    /// Dialled, not answered, and heard: an announcement or the ringing tone of its own network.
+    Heard,
     /// Answered and confirmed.
     Up,
     /// We ended it and wait for its last word.
@@ -40,7 +42,7 @@ impl Phase {
     pub fn is_audible(self) -> bool {
         match self {
             Phase::Early | Phase::Answering | Phase::Up => true,
-            Phase::Arrived | Phase::Deaf | Phase::Dialled | Phase::Ringing | Phase::Parting => false,
+            Phase::Arrived | Phase::Deaf | Phase::Dialled | Phase::Ringing | Phase::Heard | Phase::Parting => false,
         }
     }
 
@@ -48,7 +50,9 @@ impl Phase {
     pub(super) fn parting(self, cause: Cause) -> Option<LegCommand> {
         match self {
             Phase::Arrived | Phase::Early | Phase::Deaf => Some(LegCommand::Refuse(cause)),
-            Phase::Answering | Phase::Dialled | Phase::Ringing | Phase::Up => Some(LegCommand::Hangup(cause)),
+            Phase::Answering | Phase::Dialled | Phase::Ringing | Phase::Heard | Phase::Up => {
+                Some(LegCommand::Hangup(cause))
+            }
             Phase::Parting => None,
         }
     }

@@ -21,7 +21,7 @@ impl Center {
         let Some(phase) = self.calls.get(&id).and_then(|live| live.call.leg(leg)).map(|leg| leg.phase) else { return };
         match phase {
             Phase::Answering => self.caller_up(id, leg, out),
-            Phase::Dialled | Phase::Ringing => match self.offer_of(leg) {
+            Phase::Dialled | Phase::Ringing | Phase::Heard => match self.offer_of(leg) {
                 Some((_, offer)) => self.seat_up(id, offer, out),
                 None if self.outside_up(id, leg, out) => {}
                 None => self.outing_up(id, leg, out),

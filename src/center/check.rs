@@ -1,7 +1,8 @@
 //! Whether the books balance. Called by tests and simulations after every input.
 
-use super::live::{Live, Party, Place, Saying, Sentence};
+use super::live::{Live, Outing, Party, Place, Saying, Sentence};
 use super::timers::Timer;
+use super::way_out::Attempt;
 use super::{Center, Door};
 use crate::call::{Phase, Role};
 use crate::seat::Work;
@@ -182,6 +183,10 @@ fn check_sound(id: CallId, live: &Live) {
                 ) => !state.held && live.call.leg(*other).is_some_and(|leg| leg.phase.is_audible()),
                 (Source::Music { .. }, Place::Waiting | Place::Offered(_))
                 | (Source::Ringback, Place::Reaching(_) | Place::Calling(_)) => true,
+                (Source::Leg { leg: other, .. }, Place::Reaching(Attempt { leg: rung, .. }))
+                | (Source::Leg { leg: other, .. }, Place::Calling(Outing { to: rung, .. })) => {
+                    *rung == Some(*other) && live.call.leg(*other).is_some_and(|leg| leg.phase == Phase::Heard)
+                }
                 (
                     Source::Music { .. },
                     Place::Joining(_) | Place::Talking(_) | Place::Outside(_) | Place::Called(_),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::way_out::{Attempt, WayOut};
 use crate::acd::Ticket;
-use crate::call::{Call, Scene};
+use crate::call::{Call, Phase, Scene};
 use crate::dialplan::{Overflow, OverflowTo, Plan, Queue, feature};
 use crate::seat::WrapUpRule;
 use crate::types::{
@@ -364,13 +364,22 @@ impl Live {
             Place::Message => Some(Scene::Silent),
             Place::Joining(_) | Place::Talking(_) => music().map(|on_hold| Scene::Together { on_hold }),
             Place::Overflowing { run } => Some(prompt(&self.way.as_ref()?.planned().overflow_prompt, *run)),
-            Place::Reaching(_) | Place::Summoning(_) | Place::Calling(_) => Some(Scene::Apart(Source::Ringback)),
+            Place::Reaching(Attempt { leg, .. }) | Place::Calling(Outing { to: leg, .. }) => {
+                Some(Scene::Apart(self.ringing(*leg)))
+            }
+            Place::Summoning(_) => Some(Scene::Apart(Source::Ringback)),
             Place::Outside(Through { music, .. }) | Place::Called(Outing { music, .. }) => {
                 Some(Scene::Together { on_hold: Source::Music { name: music.clone() } })
             }
             Place::Telling(sentence) => Some(prompt(&sentence.prompt, sentence.run)),
             Place::Ending { .. } => None,
         }
+    }
+
+    /// What is heard while a leg is rung: what its own network lets us hear, or our ringing tone (the policy of RFC 3960 3.2).
+    fn ringing(&self, leg: Option<LegId>) -> Source {
+        let heard = leg.filter(|leg| self.call.leg(*leg).is_some_and(|leg| leg.phase == Phase::Heard));
+        heard.map_or(Source::Ringback, |leg| Source::Leg { leg, gain_db: 0 })
     }
 
     /// Moves the call; gives the new set of who hears what, if it changed.

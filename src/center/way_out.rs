@@ -70,6 +70,15 @@ impl Center {
         Some(self.dial_party(id, dial, (number, name, destination.map(str::to_owned)), out))
     }
 
+    /// A leg that was dialled is heard before its answer, or no more.
+    pub(super) fn on_early_media(&mut self, leg: LegId, heard: bool, out: &mut Out<'_>) {
+        let Some(id) = self.call_of.get(&leg).copied() else { return };
+        if let Some(live) = self.calls.get_mut(&id) {
+            live.call.heard(leg, heard);
+            out.hear(id, live.sound());
+        }
+    }
+
     /// Makes the leg of a party that is no seat's offer, and dials it.
     pub(super) fn dial_party(
         &mut self,

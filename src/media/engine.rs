@@ -305,10 +305,17 @@ impl Engine {
                     self.post(worker).queue(Order::Command(command));
                 }
             }
-            Command::Stream { leg, .. } | Command::SendDigit { leg, .. } | Command::Close { leg } => {
+            Command::Stream { leg, .. } | Command::SendDigit { leg, .. } => {
                 if let Some(place) = self.legs.get(leg) {
                     let worker = place.worker;
                     self.post(worker).queue(Order::Command(command));
+                }
+            }
+            // The leg is forgotten at once: it may be opened again, with another port, before the first is reported closed.
+            Command::Close { leg } => {
+                if let Some(place) = self.legs.remove(leg) {
+                    self.post(place.worker).queue(Order::Command(command));
+                    self.leave(place.call);
                 }
             }
         }
@@ -327,15 +334,7 @@ impl Engine {
             post.push();
             post.ring();
         }
-        let first = out.len();
         out.extend(self.events.try_iter().take(EVENTS));
-        for event in &out[first..] {
-            if let Event::Closed { leg, .. } = event
-                && let Some(place) = self.legs.remove(leg)
-            {
-                self.leave(place.call);
-            }
-        }
     }
 
     /// Looks whether every worker has turned since the last look, and has each turn once more. A worker that stands still takes

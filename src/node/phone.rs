@@ -337,7 +337,7 @@ impl Desk {
                 }
                 Output::Leg { leg, event } => self.on_leg(leg, event),
                 Output::Open { leg, call, port, party } => self.engine.send(Command::Open { leg, call, port, party }),
-                Output::Stream { leg, params } => self.engine.send(Command::Stream { leg, params }),
+                Output::Stream { leg, params, early } => self.engine.send(Command::Stream { leg, params, early }),
                 Output::SendDigit { leg, digit } => self.engine.send(Command::SendDigit { leg, digit }),
                 Output::CloseMedia { leg } => self.engine.send(Command::Close { leg }),
                 Output::TrunkHealth { up, .. } => {
@@ -374,7 +374,7 @@ impl Desk {
                     self.tell(News::Ended(cause, status));
                 }
             }
-            LegEvent::NoEarlyMedia | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
+            LegEvent::NoEarlyMedia | LegEvent::EarlyMedia(_) | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
         }
     }
 
@@ -398,7 +398,7 @@ impl Desk {
             }
             MediaEvent::Silent { leg } => self.feed(Input::Silent { leg }),
             MediaEvent::Closed { port, .. } => self.feed(Input::PortFree { port }),
-            MediaEvent::Digit { .. } => {}
+            MediaEvent::EarlyMedia { .. } | MediaEvent::Digit { .. } => {}
             MediaEvent::RecordingFailed { why, .. } => tracing::warn!(why, "the phone cannot record"),
         }
     }

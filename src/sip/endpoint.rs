@@ -10,6 +10,7 @@ mod audio;
 mod carrier;
 mod cause;
 mod dial;
+mod early;
 mod farewell;
 mod hangup;
 mod in_dialog;
@@ -158,6 +159,7 @@ impl Endpoint {
                 }
             }
             Input::Resolved { whom, hops } => self.on_resolved(now, whom, hops, out),
+            Input::EarlyMedia { leg, port, heard } => self.on_early_media(leg, port, heard, out),
             Input::Silent { leg } => self.on_silent(now, leg),
             Input::Begin => self.read_seats(out),
             Input::Accepting(on) => self.accepting = on,

@@ -175,6 +175,8 @@ pub enum LegEvent {
     Answered,
     /// An incoming leg cannot hear us before it is answered; it rings instead.
     NoEarlyMedia,
+    /// A dialled leg that has not answered is heard (`true`), its network's announcement or ringing tone; or no more.
+    EarlyMedia(bool),
     /// The far end holds us (`true`) or has us back (`false`).
     Held(bool),
     /// A key was pressed, each press once.

@@ -80,6 +80,13 @@ pub struct MediaPort {
     pub v6: bool,
 }
 
+impl MediaPort {
+    /// Whether it is the same pair, whichever worker has it now.
+    pub fn is_same_pair(self, other: MediaPort) -> bool {
+        (self.network, self.port, self.v6) == (other.network, other.port, other.v6)
+    }
+}
+
 /// What both sides agreed on for one leg's audio.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamParams {

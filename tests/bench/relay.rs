@@ -267,7 +267,7 @@ fn bridge(engine: &mut Engine, index: u64, ports: &[MediaPort], addresses: &[Soc
             srtp: None,
             may_latch: false,
         };
-        engine.send(Command::Stream { leg: legs[side], params: Box::new(params) });
+        engine.send(Command::Stream { leg: legs[side], params: Box::new(params), early: false });
     }
     if recorded {
         engine.send(Command::Record { call, caller: legs[0], file: format!("{index}.yrec") });

@@ -11,6 +11,7 @@ mod books;
 mod broken;
 mod crash;
 mod cut_off;
+mod early;
 mod in_call;
 mod lines;
 mod networks;

@@ -89,6 +89,27 @@ impl Stage {
 }
 
 #[test]
+fn a_seat_hears_what_the_carrier_says_before_the_citizen_answers() {
+    for by_phone in [false, true] {
+        let mut stage = stage();
+        let own = if by_phone {
+            stage.arrive_from(Origin::Seat(SeatId(8001)), CITIZEN)
+        } else {
+            stage.order(8001, CITIZEN, None);
+            let own = stage.dialled().1;
+            stage.leg(own, LegEvent::Answered);
+            own
+        };
+        let (party, _) = stage.last_dial();
+        assert_eq!(stage.hears(own), [Source::Ringback]);
+        stage.leg(party, LegEvent::EarlyMedia(true));
+        assert_eq!((stage.hears(own), stage.hears(party)), (voice(party), vec![]));
+        stage.leg(party, LegEvent::Answered);
+        assert_eq!((stage.hears(own), stage.hears(party)), (voice(party), voice(own)));
+    }
+}
+
+#[test]
 fn the_seats_own_phone_is_rung_first_and_then_the_citizen() {
     let mut stage = stage();
     let Reply::Dialled(call) = stage.order(8001, CITIZEN, Some("12315")) else { panic!("the order is refused") };

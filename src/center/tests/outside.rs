@@ -110,6 +110,58 @@ fn a_call_goes_on_outside_and_both_talk() {
 }
 
 #[test]
+fn what_a_carrier_lets_us_hear_takes_the_place_of_our_ringing_tone() {
+    let mut stage = stage(Service::Outside(outside()));
+    let (caller, leg) = stage.reaching();
+    stage.leg(leg, LegEvent::EarlyMedia(true));
+    assert_eq!((stage.hears(caller), stage.hears(leg)), (voice(leg), vec![]), "and nobody is heard there");
+    stage.leg(leg, LegEvent::Ringing);
+    assert_eq!(stage.hears(caller), voice(leg), "a 180 that comes later changes nothing");
+    stage.leg(leg, LegEvent::EarlyMedia(false));
+    assert_eq!(stage.hears(caller), vec![Source::Ringback], "nobody hears silence");
+    stage.leg(leg, LegEvent::EarlyMedia(true));
+    assert!(!stage.all.iter().any(|effect| matches!(effect, Effect::Record { .. })));
+    stage.leg(leg, LegEvent::Answered);
+    assert_eq!((stage.hears(caller), stage.hears(leg)), (voice(leg), voice(caller)));
+    assert!(stage.last.iter().any(|effect| matches!(effect, Effect::Record { .. })), "from the answer on");
+    stage.ended(leg, Cause::HungUp);
+    stage.ended(caller, Cause::HungUp);
+    assert_eq!(stage.fate(caller), Some(Fate::AnsweredOutside));
+}
+
+#[test]
+fn a_way_that_fails_after_it_was_heard_gives_way_to_our_ringing_tone_and_the_next() {
+    let mut stage = stage(Service::Outside(OutsideService { answer: AnswerWhen::BySeat, ..outside() }));
+    let caller = stage.arrive("12366");
+    stage.prompt_ends(caller);
+    let first = stage.out().2;
+    stage.leg(first, LegEvent::EarlyMedia(true));
+    assert_eq!((stage.told(caller), stage.hears(caller)), (vec![LegCommand::EarlyMedia], voice(first)));
+    stage.ended(first, Cause::Overload);
+    let second = stage.out().2;
+    assert!(second != first && stage.hears(caller) == [Source::Ringback]);
+    stage.leg(second, LegEvent::EarlyMedia(true));
+    assert_eq!(stage.hears(caller), voice(second));
+    // It has rung long enough: the last way, so the caller is told.
+    stage.pass(20);
+    assert!(stage.hears_prompt(caller, crate::dialplan::feature::UNANSWERED));
+    stage.leg(second, LegEvent::EarlyMedia(false));
+    assert!(stage.hears_prompt(caller, crate::dialplan::feature::UNANSWERED));
+    stage.ended(second, Cause::Cancelled);
+    stage.prompt_ends(caller);
+    stage.ended(caller, Cause::NoAnswer);
+}
+
+#[test]
+fn an_old_desk_is_not_heard_before_it_answers() {
+    let mut stage = stage_with_desk();
+    let caller = stage.queued("12315");
+    let desk = stage.out().2;
+    stage.leg(desk, LegEvent::EarlyMedia(true));
+    assert_eq!(stage.hears(caller), music());
+}
+
+#[test]
 fn a_call_that_hotlines_have_passed_on_too_often_goes_no_further() {
     for (passed_on, left, goes) in [(4, 70, true), (5, 70, false), (0, 11, true), (0, 10, false)] {
         let fallback = Some(QueueId(0));

@@ -1,5 +1,6 @@
 //! Obeys orders: opens, changes, moves and closes legs, says who hears whom, starts and ends recordings.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use rand::RngCore;
@@ -14,7 +15,7 @@ use crate::media::rtp::{Seed, Sender};
 use crate::media::srtp::Srtp;
 use crate::types::{CallId, Digit, Direction, LegId, MediaPort, Mono, Now, Origin, StreamParams};
 
-use super::leg::{Hearing, Leg, Packing, SETTLING, Stream, Track, Voice};
+use super::leg::{EARLY_PAUSE, Early, Hearing, Leg, Packing, SETTLING, Stream, Track, Voice};
 use super::plan::{Call, Recorder};
 use super::worker::{Holder, Order, Worker};
 use super::{Command, Event};
@@ -31,9 +32,7 @@ impl Worker {
         let now = self.shared.clock.now();
         match order {
             Order::Command(command) => self.command(command, now),
-            Order::Expect(leg) => {
-                self.expected.entry(leg).or_default();
-            }
+            Order::Expect(leg) => self.expected.entry(leg).or_default().push_back(Vec::new()),
             Order::Adopt(leg, call) => self.adopt(leg, call, now),
             Order::Prompts(prompts) => self.prompts = prompts,
             Order::Stop => {}
@@ -42,13 +41,17 @@ impl Worker {
 
     /// Carries out one command, or keeps it for a leg that is on its way here.
     pub(super) fn command(&mut self, command: Command, now: Now) {
-        if let Some(waiting) = subject(&command).and_then(|leg| self.expected.get_mut(&leg)) {
-            waiting.push(command);
-            return;
+        let waiting = subject(&command).and_then(|leg| self.expected.get_mut(&leg)?.back_mut());
+        match waiting {
+            Some(waiting) => waiting.push(command),
+            None => self.carry_out(command, now),
         }
+    }
+
+    fn carry_out(&mut self, command: Command, now: Now) {
         match command {
             Command::Open { leg, call, port, party } => self.open((leg, party), call, port, now),
-            Command::Stream { leg, params } => self.stream(leg, *params, now),
+            Command::Stream { leg, params, early } => self.stream(leg, *params, early, now),
             Command::Hear { call, set } => {
                 let slot = self.call_slot(call);
                 if let Some(call) = self.calls.get_mut(slot) {
@@ -108,6 +111,7 @@ impl Worker {
             events_out: EventSender::new(),
             tones_out: ToneSender::new(),
             one_method: OneMethod::new(),
+            early: Early::Over,
             silent_since: now.mono,
             late: 0,
             buffer_delay: Duration::ZERO,
@@ -131,7 +135,7 @@ impl Worker {
         self.rewire(call_slot, now);
     }
 
-    fn stream(&mut self, leg: LegId, params: StreamParams, now: Now) {
+    fn stream(&mut self, leg: LegId, params: StreamParams, early: bool, now: Now) {
         let Some(slot) = self.leg_slots.get(&leg).copied() else { return };
         let Some(leg) = self.legs.get_mut(slot) else { return };
         let result = match leg.stream.take() {
@@ -140,6 +144,7 @@ impl Worker {
         };
         // The far end has just spoken, if only in SIP; after a hold it is given its time again.
         leg.silent_since = now.mono;
+        leg.early = if early { Early::Awaited } else { Early::Over };
         match result {
             Ok(stream) => {
                 if stream.settle_at.is_some_and(|at| at > now.mono) {
@@ -270,8 +275,12 @@ impl Worker {
         self.watch(&mut leg.pair, Holder::Nobody);
         let call_slot = self.call_slot(call);
         self.settle_in(leg, call_slot, now.mono);
-        for command in self.expected.remove(&id).unwrap_or_default() {
-            self.command(command, now);
+        let waiting = self.expected.get_mut(&id).and_then(VecDeque::pop_front);
+        if self.expected.get(&id).is_some_and(VecDeque::is_empty) {
+            self.expected.remove(&id);
+        }
+        for command in waiting.unwrap_or_default() {
+            self.carry_out(command, now);
         }
     }
 
@@ -359,6 +368,10 @@ impl Worker {
         if now.mono.since(leg.silent_since) >= limit {
             leg.silent_since = now.mono;
             self.outbox.push_back(Event::Silent { leg: leg.id });
+        }
+        if matches!(leg.early, Early::Heard { last } if now.mono.since(last) >= EARLY_PAUSE) {
+            leg.early = Early::Awaited;
+            self.outbox.push_back(Event::EarlyMedia { leg: leg.id, port: leg.pair.port, heard: false });
         }
         if leg.session.deadline() <= now.mono {
             let report = leg.session.report(&leg.sender, random, now);

@@ -24,6 +24,8 @@ pub enum Command {
         leg: LegId,
         /// The whole new state.
         params: Box<StreamParams>,
+        /// The far end has not answered: whether it is heard all the same is reported ([`Event::EarlyMedia`]).
+        early: bool,
     },
     /// The full set of who hears what in a call. Idempotent.
     Hear {
@@ -88,6 +90,15 @@ pub enum Event {
         digit: Digit,
         /// How it came.
         by: DigitBy,
+    },
+    /// A far end that has not answered is heard, from its first packet on; or for six seconds no more.
+    EarlyMedia {
+        /// Which leg.
+        leg: LegId,
+        /// Its port: the leg may have another one by now.
+        port: MediaPort,
+        /// Whether.
+        heard: bool,
     },
     /// Neither RTP nor RTCP for 30 s (300 s on hold): the endpoint probes the far end. Reported again after as long, for as
     /// long as the silence lasts: who answers one probe may be dead before the next.

@@ -31,6 +31,24 @@ const PACKET_AUDIO: usize = 60 * 8 + FRAME;
 /// After an offer or an answer another source may show itself (media.md 7); afterwards the kernel filters for us.
 pub(super) const SETTLING: Duration = Duration::from_millis(5_500);
 
+/// How long a far end that was heard before its answer may pause. A ringing tone pauses for 4 s (GF 002-9002.1), and a carrier that
+/// suppresses silence sends nothing meanwhile.
+pub(super) const EARLY_PAUSE: Duration = Duration::from_secs(6);
+
+/// Whether a far end is heard before its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Early {
+    /// It has answered, or nobody asked.
+    Over,
+    /// Not yet, or no more.
+    Awaited,
+    /// It is.
+    Heard {
+        /// Its last packet.
+        last: Mono,
+    },
+}
+
 /// One thing that is heard in tick mode.
 #[derive(Debug)]
 pub(super) enum Feed {
@@ -188,6 +206,7 @@ pub(super) struct Leg {
     pub(super) events_out: EventSender,
     pub(super) tones_out: ToneSender,
     pub(super) one_method: OneMethod,
+    pub(super) early: Early,
     /// Last RTP or RTCP of the far end; later, when its silence was last reported.
     pub(super) silent_since: Mono,
     /// Packets too late to be heard, of buffers that are gone.

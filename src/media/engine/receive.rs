@@ -11,7 +11,7 @@ use crate::media::rtp::{COMFORT_NOISE_TYPE, HEADER_BYTES, Header, Kind, Stamp, i
 use crate::types::{Codec, Digit, DigitBy, Mono, Now};
 
 use super::Event;
-use super::leg::{Feed, Hearing, Leg, Stream};
+use super::leg::{Early, Feed, Hearing, Leg, Stream};
 use super::worker::{DATAGRAM, Holder, Worker};
 
 /// Keys that wait for a slow control loop at most; further ones are dropped.
@@ -89,6 +89,14 @@ impl Worker {
         leg.session.received(&header, now);
         if !stream.receives() {
             return;
+        }
+        match leg.early {
+            Early::Over => {}
+            Early::Heard { .. } => leg.early = Early::Heard { last: now },
+            Early::Awaited => {
+                leg.early = Early::Heard { last: now };
+                self.outbox.push_back(Event::EarlyMedia { leg: leg.id, port: leg.pair.port, heard: true });
+            }
         }
         match carries {
             Carries::Audio => {

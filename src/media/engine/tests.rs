@@ -90,7 +90,7 @@ fn secure_leg_keeps_its_rollover_count_through_descriptions_with_old_and_new_key
     let new = (SrtpKey { key_salt: [3; 30], ..new.0 }, SrtpKey { key_salt: [4; 30], ..new.1 });
     for (ours, theirs) in [keys(), new] {
         let params = StreamParams { srtp: Some((ours.clone(), theirs.clone())), ..rig.phone(a).params() };
-        rig.command(Command::Stream { leg: a, params: Box::new(params) });
+        rig.command(Command::Stream { leg: a, params: Box::new(params), early: false });
         rig.phone(a).srtp.as_mut().expect("secure").rekey(&theirs, &ours).expect("good keys");
         rig.phones.iter_mut().for_each(|phone| phone.heard.clear());
         rig.talk(500);
@@ -233,7 +233,7 @@ fn silence_is_reported_every_30_s_and_on_hold_every_300_s() {
         rig.phone(b).tone = 0;
         bridge(&mut rig, a, b);
         let params = StreamParams { direction, ..rig.phone(b).params() };
-        rig.command(Command::Stream { leg: b, params: Box::new(params) });
+        rig.command(Command::Stream { leg: b, params: Box::new(params), early: false });
         rig.jump(quiet);
         assert!(!rig.taken_events().contains(&Event::Silent { leg: b }));
         rig.jump(over);
@@ -340,13 +340,52 @@ fn closed_leg_reports_what_was_lost_and_frees_its_port_without_leftovers() {
     rig.phone(a).talk();
     rig.command(Command::Open { leg: LegId(99), call: CALL, port, party: SEAT });
     let params = rig.phone(a).params();
-    rig.command(Command::Stream { leg: LegId(99), params: Box::new(params) });
+    rig.command(Command::Stream { leg: LegId(99), params: Box::new(params), early: false });
     rig.turn();
     rig.command(Command::Close { leg: LegId(99) });
     rig.turn();
     let events = rig.taken_events();
     let [Event::Closed { report, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(report.received, 0);
+}
+
+#[test]
+fn far_end_that_has_not_answered_is_reported_when_it_is_heard_and_when_it_has_paused_for_long() {
+    let (mut rig, listener, carrier) = two([Codec::Pcma; 2]);
+    rig.phones.iter_mut().for_each(|phone| phone.tone = 0);
+    let params = Box::new(rig.phone(carrier).params());
+    rig.command(Command::Stream { leg: carrier, params: params.clone(), early: true });
+    rig.hear(&[(listener, &[Source::Ringback])]);
+    rig.talk(3_000);
+    assert_eq!(rig.taken_events(), [], "nothing has come yet");
+    rig.phone(carrier).tone = 1_000;
+    rig.talk(500);
+    let events = rig.taken_events();
+    let [Event::EarlyMedia { leg, port, heard: true }] = events[..] else { panic!("once: {events:?}") };
+    assert_eq!((leg, port), (carrier, rig.worker.legs.get(rig.worker.leg_slots[&carrier]).expect("its leg").pair.port));
+    rig.hear(&[(listener, &voice(carrier))]);
+    rig.phone(carrier).heard.clear();
+    rig.phone(listener).tone = 400;
+    rig.talk(1_000);
+    assert_hears(&rig.phone(listener).sound(), 1_000, &[400]);
+    let sent = rig.phone(carrier).sound();
+    assert!(
+        sent.len() > 7_000 && sent.iter().all(|sample| sample.unsigned_abs() < 100),
+        "comfort silence, and no voice"
+    );
+    // The pause of a ringing tone is no end, a longer one is.
+    rig.phones.iter_mut().for_each(|phone| phone.tone = 0);
+    rig.talk(5_000);
+    assert_eq!(rig.taken_events(), []);
+    rig.talk(2_000);
+    assert_eq!(rig.taken_events(), [Event::EarlyMedia { leg, port, heard: false }]);
+    rig.phone(carrier).tone = 1_000;
+    rig.talk(100);
+    assert_eq!(rig.taken_events(), [Event::EarlyMedia { leg, port, heard: true }]);
+    rig.command(Command::Stream { leg: carrier, params, early: false });
+    rig.phone(carrier).tone = 0;
+    rig.talk(8_000);
+    assert_eq!(rig.taken_events(), [], "it has answered");
 }
 
 #[test]

@@ -199,8 +199,8 @@ pub(super) struct Worker {
     pub(super) leg_slots: BTreeMap<LegId, usize>,
     pub(super) calls: Slots<Call>,
     pub(super) call_slots: BTreeMap<CallId, usize>,
-    /// Orders for legs that are on their way here.
-    pub(super) expected: BTreeMap<LegId, Vec<Command>>,
+    /// Orders for legs that are on their way here; one list each time that a leg was sent.
+    pub(super) expected: BTreeMap<LegId, VecDeque<Vec<Command>>>,
     /// Legs that found the other worker's channel full.
     pub(super) leaving: VecDeque<(usize, Box<Leg>, CallId)>,
     pub(super) wheel: Wheel,

@@ -38,8 +38,15 @@ impl Endpoint {
             Target::Seat(seat) => Origin::Seat(*seat),
             Target::Trunk { trunk, .. } => Origin::Trunk(*trunk),
         };
-        let dialling =
-            Dialling { dial, branches: Vec::new(), tried: Vec::new(), ringing: false, failure: None, withdrawn: None };
+        let dialling = Dialling {
+            dial,
+            branches: Vec::new(),
+            tried: Vec::new(),
+            ringing: false,
+            heard: false,
+            failure: None,
+            withdrawn: None,
+        };
         let state = State::Dialling(Box::new(dialling));
         self.legs.insert(leg, Leg { id: leg, call: Some(call), party, dialogs: Vec::new(), state });
         match party {
@@ -145,7 +152,6 @@ impl Endpoint {
             trunk: callee.trunk,
             session,
             early: std::collections::BTreeMap::new(),
-            answered_by: None,
             give_up: Some(now.mono + self.config.no_response),
             auth: callee.trunk.and_then(|trunk| self.trunks.client(trunk)),
             offers,
@@ -313,6 +319,7 @@ impl Endpoint {
         self.clients.insert(client, Purpose::Invite(leg));
         branch.client = client;
         branch.forks = Forks::new(invite);
+        branch.early.clear();
         branch.give_up = Some(now.mono + self.config.no_response);
         self.arm(leg);
         true

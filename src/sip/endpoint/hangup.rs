@@ -5,6 +5,7 @@ use crate::sip::message::{Message, Reason};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::types::{Cause, LegId, Now, Origin};
 
+use super::audio::Audio;
 use super::farewell::Farewell;
 use super::leg::{Leg, OurMethod, Purpose, Role, State, Up};
 use super::{Endpoint, Output, cause};
@@ -71,7 +72,7 @@ impl Endpoint {
         let holds_capacity = match gone.state {
             State::Arriving(arriving) => {
                 self.arriving.remove(&arriving.server);
-                self.free_port(now, gone.id, arriving.audio.opened, arriving.audio.port, out);
+                self.free_port(now, gone.id, &arriving.audio, out);
                 true
             }
             State::Dialling(dialling) => {
@@ -80,12 +81,12 @@ impl Endpoint {
                         self.trunks.release(trunk);
                     }
                     self.withdraw(now, branch.client, Cause::Cancelled);
-                    self.drop_branch(now, gone.id, branch);
+                    self.drop_branch(now, gone.id, branch, out);
                 }
                 false
             }
             State::Up(up) => {
-                self.free_port(now, gone.id, up.audio.opened, up.audio.port, out);
+                self.free_port(now, gone.id, &up.audio, out);
                 self.part_from_reinvite(party, &up);
                 true
             }
@@ -104,11 +105,11 @@ impl Endpoint {
         }
     }
 
-    fn free_port(&mut self, now: Now, leg: LegId, opened: bool, port: crate::types::MediaPort, out: &mut Vec<Output>) {
-        if opened {
+    pub(super) fn free_port(&mut self, now: Now, leg: LegId, audio: &Audio, out: &mut Vec<Output>) {
+        if audio.opened {
             out.push(Output::CloseMedia { leg });
         } else {
-            self.ports.give_back(now, port);
+            self.ports.give_back(now, audio.port);
         }
     }
 }

@@ -164,6 +164,15 @@ pub enum Input {
         /// Where to send.
         hops: Vec<Hop>,
     },
+    /// The engine hears a leg's far end before its answer, or no more.
+    EarlyMedia {
+        /// Which leg.
+        leg: LegId,
+        /// By which port.
+        port: MediaPort,
+        /// Whether.
+        heard: bool,
+    },
     /// A leg's far end sent neither RTP nor RTCP for long: probe it.
     Silent {
         /// Which leg.
@@ -232,6 +241,8 @@ pub enum Output {
         leg: LegId,
         /// The whole state.
         params: Box<StreamParams>,
+        /// The far end has not answered; `Input::EarlyMedia` tells whether it is heard all the same.
+        early: bool,
     },
     /// A key must be sent as media.
     SendDigit {

@@ -102,6 +102,8 @@ pub(super) struct Dialling {
     pub(super) tried: Vec<TrunkId>,
     /// Whether `Ringing` was reported.
     pub(super) ringing: bool,
+    /// Whether the far end is heard before its answer.
+    pub(super) heard: bool,
     /// The best failure so far, reported when no branch is left.
     pub(super) failure: Option<(Cause, Option<u16>)>,
     /// Set when the core has hung up: branches are being cancelled.
@@ -118,10 +120,8 @@ pub(super) struct Branch {
     pub(super) audio: Audio,
     pub(super) trunk: Option<TrunkId>,
     pub(super) session: SessionWish,
-    /// What reliable provisional responses have brought, by the far end's tag.
+    /// What provisional responses have brought, by the far end's tag.
     pub(super) early: BTreeMap<Box<str>, Early>,
-    /// The fork whose reliable provisional response has answered our offer.
-    pub(super) answered_by: Option<Box<str>>,
     /// When it is given up for want of any response; `None` once one has come.
     pub(super) give_up: Option<Mono>,
     /// Answers the far end's challenges.
@@ -129,12 +129,20 @@ pub(super) struct Branch {
     pub(super) offers: Offers,
 }
 
-/// An early dialog of a branch that sends reliable responses.
+/// An early dialog of a branch.
 #[derive(Debug, Default)]
 pub(super) struct Early {
     pub(super) receiver: ReliableReceiver,
-    /// Its answer to our offer: each dialog of a forked INVITE gives its own (RFC 3261 13.2.2.4).
-    pub(super) answer: Option<Bytes>,
+    /// What it describes: each dialog of a forked INVITE does for itself (RFC 3261 13.2.2.4).
+    pub(super) described: Option<Described>,
+}
+
+/// A description in a provisional response.
+#[derive(Debug)]
+pub(super) struct Described {
+    pub(super) sdp: Bytes,
+    /// It came reliably, so that it is the answer to our offer; otherwise that is in the 2xx (RFC 3261 13.2.1, RFC 3262 5).
+    pub(super) is_answer: bool,
 }
 
 /// An answered leg.

@@ -77,6 +77,6 @@ impl Endpoint {
 
 fn publish(leg: LegId, audio: &Audio, out: &mut Vec<Output>) {
     if let Some(params) = audio.agreed() {
-        out.push(Output::Stream { leg, params: Box::new(params.clone()) });
+        out.push(Output::Stream { leg, params: Box::new(params.clone()), early: false });
     }
 }

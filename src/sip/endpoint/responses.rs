@@ -1,7 +1,5 @@
 //! Responses to our requests: what a dialled leg's INVITE has come to (RFC 3261 13.2.2), and where others are sorted to.
 
-use bytes::Bytes;
-
 use crate::sip::auth::Side as Challenger;
 use crate::sip::dialog::Dialog;
 use crate::sip::dialog::accepted::SentAck;
@@ -15,7 +13,7 @@ use crate::sip::trunk::CallResult;
 use crate::types::{Cause, LegEvent, LegId, Now, TrunkId};
 
 use super::farewell::Farewell;
-use super::leg::{Branch, Ghost, Leg, Peer, Purpose, Role, State, Up};
+use super::leg::{Branch, Described, Ghost, Leg, Peer, Purpose, Role, State, Up};
 use super::offer_answer::description;
 use super::{Endpoint, Output, cause};
 
@@ -137,6 +135,9 @@ impl Endpoint {
                 Fit::Repeated | Fit::Early => return self.arm(leg),
             }
         }
+        if let Some(sdp) = description(message) {
+            self.on_early_description(leg, index, tag, (sdp, reliable), out);
+        }
         if matches!(message.status(), Some(180 | 183)) {
             self.report_ringing(leg, out);
         }
@@ -147,15 +148,6 @@ impl Endpoint {
         let branch_id = self.random.branch();
         let Some(Leg { state: State::Dialling(dialling), .. }) = self.legs.get_mut(&leg) else { return };
         let branch = &mut dialling.branches[index];
-        // The first description in a reliable response is its dialog's answer. That of the first dialog counts until another
-        // one wins.
-        if let (Some(sdp), Some(early)) = (description(message), branch.early.get_mut(tag)) {
-            early.answer.get_or_insert_with(|| Bytes::copy_from_slice(sdp));
-            if branch.audio.waits() && branch.audio.accept(sdp).is_ok() {
-                branch.answered_by = Some(tag.into());
-                branch.offers.answered();
-            }
-        }
         let Some(site) = self.sites.towards(&branch.hop) else { return };
         let Some(dialog) = branch.forks.dialog_mut(tag) else { return };
         let rack = RAck { rseq, cseq: message.cseq_number(), method: Method::Invite };
@@ -195,7 +187,7 @@ impl Endpoint {
             if let Some(trunk) = trunk {
                 self.trunks.release(trunk);
             }
-            self.drop_branch(now, leg, branch);
+            self.drop_branch(now, leg, branch, out);
             self.say_goodbye(now, Farewell { dialog, party: None, flow: *flow, why });
             self.note_failure(leg, why, None);
             return self.end_if_nothing_left(now, leg, out);
@@ -233,7 +225,7 @@ impl Endpoint {
         if let State::Dialling(dialling) = before {
             for other in dialling.branches {
                 self.withdraw(now, other.client, Cause::Cancelled);
-                self.drop_branch(now, leg, other);
+                self.drop_branch(now, leg, other, out);
             }
         }
         self.arm(leg);
@@ -284,12 +276,13 @@ impl Endpoint {
         let branch = dialling.branches.remove(index);
         let withdrawn = dialling.withdrawn.is_some();
         let trunk = branch.trunk;
-        self.drop_branch(now, leg, branch);
+        self.drop_branch(now, leg, branch, out);
         self.note_failure(leg, why, status);
         if let Some(trunk) = trunk {
             self.trunks.release(trunk);
             self.note_result(now, trunk, result_of(why, status), out);
             if why.is_of_the_way(status) && !withdrawn {
+                self.report_heard(leg, false, out);
                 return self.dial_next_trunk(now, leg, out);
             }
         }
@@ -304,8 +297,8 @@ impl Endpoint {
     }
 
     /// A branch that is no longer its leg's: its port is free, its INVITE lives on as a ghost until nothing more can come.
-    pub(super) fn drop_branch(&mut self, now: Now, leg: LegId, branch: Branch) {
-        self.ports.give_back(now, branch.audio.port);
+    pub(super) fn drop_branch(&mut self, now: Now, leg: LegId, branch: Branch, out: &mut Vec<Output>) {
+        self.free_port(now, leg, &branch.audio, out);
         self.haunt(leg, branch.client, branch.forks, branch.hop);
     }
 
@@ -376,14 +369,17 @@ impl Endpoint {
     }
 }
 
-/// Whether the dialog that wins has answered our offer: in a reliable response before, or in its 2xx. An answer counts only
-/// for the fork that gave it.
+/// Whether the dialog that wins has answered our offer: in a reliable response before, or in its 2xx. What it described
+/// unreliably should be the same (RFC 3261 13.2.1); a carrier whose announcement comes from another machine than the talk
+/// describes that one in the 2xx, and is heard.
 fn has_answer(branch: &mut Branch, tag: &str, message: &Message) -> bool {
-    if branch.answered_by.as_deref() == Some(tag) {
-        return true;
-    }
-    let before = branch.early.get(tag).and_then(|early| early.answer.clone());
-    before.as_deref().or_else(|| description(message)).is_some_and(|sdp| branch.audio.accept(sdp).is_ok())
+    let before = branch.early.get(tag).and_then(|early| early.described.as_ref());
+    let sdp = match (before, description(message)) {
+        (Some(Described { sdp, is_answer: true }), _) | (Some(Described { sdp, .. }), None) => sdp,
+        (_, Some(sdp)) => sdp,
+        (None, None) => return false,
+    };
+    branch.audio.accept(sdp).is_ok()
 }
 
 /// What an attempt that has come to nothing says about the trunk itself.

@@ -2,6 +2,7 @@
 //!
 //! Each story ends with `Rig::finish`: every leg has had its last word once, and nothing of any call is left.
 
+mod carrier_audio;
 mod dialled_seat;
 mod dialled_trunk;
 mod early_media;

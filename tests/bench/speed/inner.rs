@@ -222,7 +222,11 @@ impl Machine {
                     self.command(now, other, LegCommand::Hangup(Cause::HungUp));
                 }
             }
-            LegEvent::Ringing | LegEvent::NoEarlyMedia | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
+            LegEvent::Ringing
+            | LegEvent::NoEarlyMedia
+            | LegEvent::EarlyMedia(_)
+            | LegEvent::Held(_)
+            | LegEvent::Digit { .. } => {}
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::rig::listen::level_db;
 use super::rig::phone::Phone;
 use super::rig::server::Server;
 use super::rig::sipp::{Job, Sipp};
@@ -12,7 +13,7 @@ use super::rig::site::{LINE_12315, PHONE, Site, TELECOM};
 use super::rig::skip::{Tool, have};
 use super::rig::wav::Wav;
 use super::rig::{http, s, tone};
-use super::talk::{TALK, heard_well, moment, recorded_well};
+use super::talk::{TALK, heard_well, long_enough, moment, recorded_well};
 
 const CITIZEN: &str = "13900001111";
 
@@ -147,6 +148,39 @@ fn a_seat_calls_a_citizen_back_holds_takes_back_and_hangs_up_by_command() {
     assert_eq!((found.as_array().unwrap().len(), &found[0]["id"]), (1, &json!(call)), "found by the number called");
     let told = server.yihao(&["calls", &call]);
     assert!(told.contains("over telecom") && told.matches("pcma, MOS 4.").count() == 2, "{told}");
+}
+
+#[test]
+fn a_seat_hears_the_carrier_before_the_citizen_answers_and_is_not_heard_there() {
+    if !have(&[Tool::Pjsua]) {
+        return;
+    }
+    let mut site = Site::new().with_seat(8001);
+    site.calls_out = true;
+    let server = Server::start(site);
+    let mut seat = desk(&server, 8001, PHONE, tone::SEAT);
+    let announces = json!({ "answer": 183, "tone": server.site.tone(tone::CALLER) });
+    let mut citizen = Phone::caller(&server.site, TELECOM, announces);
+    let agent = Agent::at(&server, 8001);
+    let call = agent.calls(&server, CITIZEN, json!({}));
+    citizen.wait("media", |_| true);
+    let early = server.site.file("early.wav");
+    citizen.record(&early);
+    heard_well("the seat", &hears(&server, "announced", &mut seat), tone::CALLER);
+    citizen.order(json!({ "do": "stop" }));
+    citizen.wait("recorded", |_| true);
+    let early = Wav::read(&early);
+    let voice = level_db(&early.channels[0], early.rate, tone::SEAT);
+    assert!(early.seconds() > 1.0 && voice < -60.0, "{voice:.1} dB before the answer");
+
+    citizen.order(json!({ "do": "answer" }));
+    let up = citizen.wait_state("confirmed");
+    both_hear(&server, "talk", (&mut seat, tone::SEAT), (&mut citizen, tone::CALLER));
+    agent.tells(&server, &call, "hang-up");
+    let down = citizen.wait_state("disconnected");
+    let recording = server.export(&record_of(&server, 1, &call));
+    recorded_well(&recording, tone::CALLER, tone::SEAT).unwrap();
+    long_enough("the recording", &recording, moment(&down) - moment(&up));
 }
 
 #[test]

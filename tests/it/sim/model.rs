@@ -170,6 +170,7 @@ impl Model {
                     leg.rang = true;
                 }
             }
+            LegEvent::EarlyMedia(heard) => self.is_heard_early(leg, *heard),
             LegEvent::NoEarlyMedia => {}
         }
     }
@@ -613,7 +614,10 @@ impl Model {
                 At::New | At::Ending => true,
                 _ if told.notice => all(|source| matches!(source, Source::Prompt { .. })),
                 At::Summoning => heard.is_empty(),
-                At::Calling | At::Reaching => all(|source| matches!(source, Source::Ringback)),
+                At::Calling | At::Reaching => match told.rung().filter(|leg| self.legs[leg].heard) {
+                    Some(leg) => heard == [Source::Leg { leg, gain_db: 0 }],
+                    None => all(|source| matches!(source, Source::Ringback)),
+                },
                 At::Outside => {
                     let (to, _) = told.through.expect("somebody outside");
                     let held = [to, told.first_leg].iter().any(|leg| self.legs.get(leg).is_some_and(|leg| leg.held));

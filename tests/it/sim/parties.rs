@@ -1,6 +1,6 @@
 //! The people and telephones of a world: what callers, seats' phones and agents do, and when.
 
-use yihao::types::{Cause, Digit, DigitBy, LegCommand, LegEvent, LegId};
+use yihao::types::{Cause, Digit, DigitBy, LegCommand, LegEvent, LegId, Target};
 
 use super::dice::Dice;
 
@@ -21,6 +21,8 @@ pub(crate) struct Party {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Ring,
+    /// Its carrier is heard before it answers, or no more.
+    Announce(bool),
     PickUp,
     /// Ends the leg without having answered.
     Fail(Cause, u16),
@@ -100,7 +102,10 @@ impl Party {
             // Some phones do not know the event.
             LegCommand::PickUp if self.answered || dice.percent(20) => none,
             LegCommand::PickUp => none.then(dice.between(50, 400), Act::PickUp),
-            LegCommand::Dial(_) => dialled(dice),
+            LegCommand::Dial(dial) => match dial.target {
+                Target::Seat(_) => dialled(dice),
+                Target::Trunk { .. } => announced(dialled(dice), dice),
+            },
         }
     }
 
@@ -112,6 +117,8 @@ impl Party {
         }
         match act {
             Act::Ring => none.say(latency(dice), LegEvent::Ringing),
+            Act::Announce(_) if self.answered => none,
+            Act::Announce(heard) => none.say(latency(dice), LegEvent::EarlyMedia(heard)),
             Act::PickUp if self.answered => none,
             Act::PickUp => {
                 self.answered = true;
@@ -143,6 +150,16 @@ impl Party {
             }
         }
     }
+}
+
+/// What else a carrier does that is dialled: some are heard before the answer, some of those not for long.
+fn announced(reaction: Reaction, dice: &mut Dice) -> Reaction {
+    if !dice.percent(40) {
+        return reaction;
+    }
+    let begins = dice.between(50, 2_000);
+    let reaction = reaction.then(begins, Act::Announce(true));
+    if dice.percent(30) { reaction.then(begins + dice.between(100, 8_000), Act::Announce(false)) } else { reaction }
 }
 
 /// What a phone does that is dialled.

@@ -24,7 +24,7 @@ use yihao::types::{Cause, Fate, LegId, Mono, Now, RunId, SeatId};
 
 use super::dice::Dice;
 use super::sip::books::{Books, Door};
-use super::sip::engine::{Engine, Later};
+use super::sip::engine::{Engine, Later, early_media};
 use super::sip::forger::{Forger, stranger};
 use super::sip::net::Weather;
 use super::sip::peer::{Peer, Phase, Talk};
@@ -272,7 +272,10 @@ impl World {
                 self.peers[index].tick(self.at);
                 self.listen_to(index);
             }
-            Event::Media(event) => self.feed(Input::Media(event)),
+            Event::Media(event) => {
+                self.engine.tells(&event);
+                self.feed(Input::Media(event));
+            }
             Event::Played(leg, run) => {
                 if self.engine.played(leg, run) {
                     self.feed(Input::Media(media::Event::PromptEnded { leg, run }));
@@ -357,6 +360,7 @@ impl World {
             self.engine.keep(&promise);
         }
         self.engine.listen(None);
+        self.seam.compare_early(&self.engine.early());
         self.follow_engine();
         self.judge();
     }
@@ -448,6 +452,12 @@ impl World {
                 Later::Closed(event) => {
                     let ms = self.dice.between(1, 60);
                     self.after(ms, Event::Media(event));
+                }
+                Later::Early(leg, port) => {
+                    let when = early_media(&mut self.dice);
+                    for (ms, heard) in when {
+                        self.after(ms, Event::Media(media::Event::EarlyMedia { leg, port, heard }));
+                    }
                 }
             }
         }

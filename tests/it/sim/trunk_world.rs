@@ -21,7 +21,7 @@ use yihao::types::{
 
 use super::dice::Dice;
 use super::sip::books::Books;
-use super::sip::engine::{Engine, Later};
+use super::sip::engine::{Engine, Later, early_media};
 use super::sip::net::Weather;
 use super::sip::peer::{Peer, Talk};
 use super::sip::script::{Act, Reaction};
@@ -86,17 +86,20 @@ enum Event {
     Act(usize, u32, Act),
     Wake(usize),
     Free(MediaPort),
+    Early(LegId, MediaPort, bool),
     Silent(SocketAddr, u32),
     Dials,
     HangsUp(u32),
 }
 
 /// A call of ours, and what the endpoint said of it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Ours {
     dialled_at: Mono,
     let_go: Option<Mono>,
     answered: bool,
+    /// Whether it was heard before its answer, each time that this changed.
+    heard: Vec<bool>,
     ended: Option<(Cause, Option<u16>)>,
 }
 
@@ -196,7 +199,7 @@ impl World {
         }
         self.nothing_is_left();
         for (number, ours) in &self.calls {
-            self.look_at(*number, *ours);
+            self.look_at(*number, ours);
         }
         self
     }
@@ -241,6 +244,10 @@ impl World {
                 self.listen_to(index);
             }
             Event::Free(port) => self.feed(Input::PortFree { port }),
+            Event::Early(leg, port, heard) => {
+                self.engine.tells(&media::Event::EarlyMedia { leg, port, heard });
+                self.feed(Input::EarlyMedia { leg, port, heard });
+            }
             Event::Silent(remote, times) => {
                 if let Some(leg) = self.engine.leg_of(remote) {
                     assert!(times < 3, "seed {}: nobody notices that the far end of {leg} is dead", self.seed);
@@ -312,7 +319,9 @@ impl World {
                 Output::Open { leg, call, port, party } => {
                     self.engine.obey(&media::Command::Open { leg, call, port, party });
                 }
-                Output::Stream { leg, params } => self.engine.obey(&media::Command::Stream { leg, params }),
+                Output::Stream { leg, params, early } => {
+                    self.engine.obey(&media::Command::Stream { leg, params, early });
+                }
                 Output::CloseMedia { leg } => self.engine.obey(&media::Command::Close { leg }),
                 Output::SendDigit { .. }
                 | Output::Close { .. }
@@ -322,10 +331,19 @@ impl World {
             }
         }
         self.out = out;
+        self.seam.compare_early(&self.engine.early());
         for later in std::mem::take(&mut self.engine.later) {
-            if let Later::Closed(media::Event::Closed { port, .. }) = later {
-                let ms = self.dice.between(1, 60);
-                self.after(ms, Event::Free(port));
+            match later {
+                Later::Closed(media::Event::Closed { port, .. }) => {
+                    let ms = self.dice.between(1, 60);
+                    self.after(ms, Event::Free(port));
+                }
+                Later::Early(leg, port) => {
+                    for (ms, heard) in early_media(&mut self.dice) {
+                        self.after(ms, Event::Early(leg, port, heard));
+                    }
+                }
+                Later::Closed(_) | Later::Plays(..) => {}
             }
         }
     }
@@ -335,6 +353,7 @@ impl World {
         let ours = self.calls.get_mut(&number_of(leg)).expect("a leg of ours");
         match event {
             LegEvent::Answered => ours.answered = true,
+            LegEvent::EarlyMedia(heard) => ours.heard.push(heard),
             LegEvent::Ended { cause, status } => ours.ended = Some((cause, status)),
             LegEvent::Arrived(_)
             | LegEvent::Ringing
@@ -379,7 +398,7 @@ impl World {
     }
 
     /// What carriers did with a call, and what became of it.
-    fn look_at(&self, number: u32, ours: Ours) {
+    fn look_at(&self, number: u32, ours: &Ours) {
         let wanted = dialled(number);
         let of_peer = |peer: &Peer| peer.talks.values().find(|talk| talk.number == wanted.as_str()).map(Tried::of);
         let tried: Vec<Tried> = self.peers.iter().filter_map(of_peer).collect();
@@ -451,9 +470,12 @@ fn number_of(leg: LegId) -> u32 {
 
 fn run(weather: Weather, seeds: std::ops::Range<u64>) {
     let (mut answered, mut ended, mut moved_on, mut proved) = (0, BTreeMap::new(), 0, 0);
+    let (mut heard, mut in_vain) = (0, 0);
     for seed in seeds {
         let world = World::new(seed, weather).run();
         answered += world.calls.values().filter(|ours| ours.answered).count();
+        heard += world.calls.values().filter(|ours| ours.heard.contains(&true)).count();
+        in_vain += world.calls.values().filter(|ours| ours.heard.contains(&true) && !ours.answered).count();
         for (cause, _) in world.calls.values().filter_map(|ours| ours.ended) {
             *ended.entry(format!("{cause:?}")).or_insert(0) += 1;
         }
@@ -461,7 +483,9 @@ fn run(weather: Weather, seeds: std::ops::Range<u64>) {
         proved += world.peers[0].proved;
     }
     eprintln!("{weather:?}: {answered} answered, {moved_on} moved on, {proved} proved, {ended:?}");
+    eprintln!("{heard} heard before the answer, of {in_vain} no answer followed");
     assert!(answered > 100 && moved_on > 100 && proved > 10, "hardly anything happens");
+    assert!(heard > 100 && in_vain > 20, "hardly anybody is heard before the answer");
 }
 
 #[test]

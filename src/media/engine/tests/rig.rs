@@ -115,7 +115,7 @@ impl Rig {
         phone.event_type = params.event_type;
         self.phones.push(phone);
         self.command(Command::Open { leg: id, call: CALL, port, party: self.party });
-        self.command(Command::Stream { leg: id, params: Box::new(params) });
+        self.command(Command::Stream { leg: id, params: Box::new(params), early: false });
         id
     }
 

@@ -43,7 +43,7 @@ fn open(engine: &mut Engine, leg: LegId, call: CallId, port: MediaPort) -> UdpSo
         srtp: None,
         may_latch: false,
     };
-    engine.send(Command::Stream { leg, params: Box::new(params) });
+    engine.send(Command::Stream { leg, params: Box::new(params), early: false });
     socket
 }
 

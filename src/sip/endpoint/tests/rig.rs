@@ -61,6 +61,8 @@ pub(super) struct Rig {
     /// Ports that the engine holds.
     opened: BTreeMap<LegId, MediaPort>,
     streams: BTreeMap<LegId, StreamParams>,
+    /// Legs whose stream was published before their answer.
+    early: BTreeSet<LegId>,
     born: BTreeSet<LegId>,
     ended: BTreeSet<LegId>,
     dialled: u64,
@@ -123,6 +125,7 @@ impl Setup {
             others: Vec::new(),
             opened: BTreeMap::new(),
             streams: BTreeMap::new(),
+            early: BTreeSet::new(),
             born: BTreeSet::new(),
             ended: BTreeSet::new(),
             dialled: 0,
@@ -274,6 +277,7 @@ impl Rig {
                         LegEvent::Ringing
                         | LegEvent::Answered
                         | LegEvent::NoEarlyMedia
+                        | LegEvent::EarlyMedia(_)
                         | LegEvent::Held(_)
                         | LegEvent::Digit { .. } => {}
                     }
@@ -283,12 +287,18 @@ impl Rig {
                     assert_eq!(call, CALL);
                     assert!(self.opened.insert(leg, port).is_none(), "{leg} was opened twice");
                 }
-                Output::Stream { leg, params } => {
+                Output::Stream { leg, params, early } => {
                     assert!(self.opened.contains_key(&leg), "a stream before its port, or after it");
                     self.streams.insert(leg, *params);
+                    if early {
+                        self.early.insert(leg);
+                    } else {
+                        self.early.remove(&leg);
+                    }
                 }
                 Output::CloseMedia { leg } => {
                     let port = self.opened.remove(&leg).expect("only an open port is closed");
+                    self.early.remove(&leg);
                     self.input(Input::PortFree { port });
                 }
                 Output::Close { .. }
@@ -387,6 +397,11 @@ impl Rig {
 
     pub(super) fn has_stream(&self, leg: LegId) -> bool {
         self.streams.contains_key(&leg)
+    }
+
+    /// Whether the engine listens for what comes before the answer.
+    pub(super) fn is_early(&self, leg: LegId) -> bool {
+        self.early.contains(&leg)
     }
 
     pub(super) fn port(&self, leg: LegId) -> MediaPort {

@@ -15,6 +15,8 @@ pub(crate) struct Leg {
     /// We answered it, or it answered us.
     pub(crate) answered: bool,
     early: bool,
+    /// It is heard and has not answered.
+    pub(crate) heard: bool,
     pub(crate) held: bool,
     pub(crate) hung_up_at: Option<Mono>,
     /// It answered after we hung up, so that another hang-up is due.
@@ -32,6 +34,7 @@ impl Leg {
             rang: false,
             answered: false,
             early: false,
+            heard: false,
             held: false,
             hung_up_at: None,
             late: false,

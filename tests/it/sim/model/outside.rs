@@ -86,6 +86,12 @@ impl Told {
         self.reach = Some(Reach { due: true, ways: reach.ways.saturating_sub(1), leg: None, ..reach });
     }
 
+    /// Who is rung for the one who calls.
+    pub(super) fn rung(&self) -> Option<LegId> {
+        let reached = self.reach.as_ref().and_then(|reach| reach.leg);
+        if self.at == At::Calling { Model::called_leg(self) } else { reached }
+    }
+
     fn is_rung(&self, leg: LegId) -> bool {
         self.at == At::Reaching && self.reach.as_ref().is_some_and(|reach| reach.leg == Some(leg))
     }
@@ -141,6 +147,20 @@ impl Model {
         assert_eq!(reach.name, destination, "{id} dials another place");
         (reach.due, reach.leg, reach.since) = (false, Some(leg), now);
         self.legs.insert(leg, Leg::new(id, None, false));
+    }
+
+    /// A leg that has not answered is heard, or no more.
+    pub(super) fn is_heard_early(&mut self, id: LegId, heard: bool) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.dialled && !leg.answered && leg.hung_up_at.is_none())
+        else {
+            return;
+        };
+        leg.heard = heard;
+        let told = &self.calls[&leg.call];
+        if matches!(told.at, At::Calling | At::Reaching) && told.rung() == Some(id) {
+            let what = if heard { "heard" } else { "heard no more" };
+            self.note(format!("{:?}: a carrier is {what}", told.at));
+        }
     }
 
     /// A leg outside has answered; `false` when it is none. The first to answer has the call.

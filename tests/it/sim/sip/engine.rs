@@ -8,11 +8,14 @@ use yihao::media::engine::{Command, Event};
 use yihao::types::{CallId, Direction, Hear, LegId, MediaPort, RunId, Source, StreamParams, StreamReport};
 
 use super::books::Promise;
+use crate::sim::dice::Dice;
 
 struct Leg {
     call: CallId,
     port: MediaPort,
     stream: Option<StreamParams>,
+    /// The far end has not answered; whether it is heard all the same.
+    early: Option<bool>,
 }
 
 #[derive(Default)]
@@ -31,6 +34,8 @@ pub(crate) enum Later {
     Plays(LegId, RunId),
     /// A leg was closed.
     Closed(Event),
+    /// A far end that has not answered may be heard.
+    Early(LegId, MediaPort),
 }
 
 #[derive(Default)]
@@ -44,17 +49,34 @@ pub(crate) struct Engine {
     pub(crate) faults: Vec<String>,
 }
 
+/// When a far end that has not answered is heard, and when no more. Some describe audio that never comes.
+pub(crate) fn early_media(dice: &mut Dice) -> Vec<(u64, bool)> {
+    let begins = dice.between(20, 400);
+    match dice.below(100) {
+        0..=24 => vec![],
+        25..=59 => vec![(begins, true)],
+        _ => {
+            let ends = begins + dice.between(6_000, 9_000);
+            vec![(begins, true), (ends, false), (ends + dice.between(10, 9_000), true)]
+        }
+    }
+}
+
 impl Engine {
     pub(crate) fn obey(&mut self, command: &Command) {
         match command {
             Command::Open { leg, call, port, .. } => self.open(*leg, *call, *port),
-            Command::Stream { leg, params } => match self.legs.get_mut(leg) {
+            Command::Stream { leg: id, params, early } => match self.legs.get_mut(id) {
                 Some(leg) => {
                     leg.stream = Some((**params).clone());
-                    let call = leg.call;
+                    leg.early = early.then_some(false);
+                    let (call, port) = (leg.call, leg.port);
                     self.start_prompts(call);
+                    if *early {
+                        self.later.push(Later::Early(*id, port));
+                    }
                 }
-                None => self.faults.push(format!("a stream for {leg}, which is not open")),
+                None => self.faults.push(format!("a stream for {id}, which is not open")),
             },
             Command::Hear { call, set } => {
                 // As the real one: a call without a leg here is not known.
@@ -94,7 +116,7 @@ impl Engine {
             self.moved += 1;
         }
         state.legs.insert(leg);
-        if self.legs.insert(leg, Leg { call, port, stream: None }).is_some() {
+        if self.legs.insert(leg, Leg { call, port, stream: None, early: None }).is_some() {
             self.faults.push(format!("{leg} is opened twice"));
         }
     }
@@ -111,6 +133,21 @@ impl Engine {
             }
         }
         self.later.push(Later::Closed(Event::Closed { leg, port: gone.port, report: StreamReport::default() }));
+    }
+
+    /// What an event of this engine tells of a far end that has not answered is so from now on. Late ones tell nothing new.
+    pub(crate) fn tells(&mut self, event: &Event) {
+        if let Event::EarlyMedia { leg, port, heard } = event
+            && let Some(Leg { early: Some(now), port: has, .. }) = self.legs.get_mut(leg)
+            && has.is_same_pair(*port)
+        {
+            *now = *heard;
+        }
+    }
+
+    /// Far ends that are heard and have not answered.
+    pub(crate) fn early(&self) -> BTreeSet<LegId> {
+        self.legs.iter().filter(|(_, leg)| leg.early == Some(true)).map(|(id, _)| *id).collect()
     }
 
     fn start_prompts(&mut self, call: CallId) {
@@ -145,14 +182,25 @@ impl Engine {
         for (id, call) in &self.calls {
             for leg in &call.legs {
                 let Some(stream) = self.legs[leg].stream.as_ref() else { continue };
+                let hears = call.hear.iter().find(|hear| hear.leg == *leg).map_or(&[][..], |hear| &hear.from);
+                if self.legs[leg].early.is_some() {
+                    if !hears.is_empty() {
+                        self.faults.push(format!("{leg} of {id} hears {hears:?} before it has answered"));
+                    }
+                    continue;
+                }
                 if matches!(stream.direction, Direction::RecvOnly | Direction::Inactive) {
                     continue;
                 }
-                let hears = call.hear.iter().find(|hear| hear.leg == *leg).map_or(&[][..], |hear| &hear.from);
                 if hears.is_empty() {
                     self.faults.push(format!("{leg} of {id} hears nothing"));
                 }
                 for source in hears {
+                    if let Source::Leg { leg: other, .. } = source
+                        && self.legs.get(other).is_some_and(|other| other.early == Some(false))
+                    {
+                        self.faults.push(format!("{leg} of {id} hears {other}, which says nothing"));
+                    }
                     if let Source::Prompt { name, run } = source
                         && ended == Some((*leg, *run))
                         && name.0.starts_with("greeting/")
@@ -183,7 +231,8 @@ impl Engine {
     pub(crate) fn pairs(&self) -> Vec<(SocketAddr, SocketAddr)> {
         let mut pairs = Vec::new();
         for call in self.calls.values().filter(|call| call.legs.len() > 1) {
-            let remotes: Vec<SocketAddr> = call.legs.iter().filter_map(|leg| self.remote(*leg)).collect();
+            let up = call.legs.iter().filter(|leg| self.legs[leg].early.is_none());
+            let remotes: Vec<SocketAddr> = up.filter_map(|leg| self.remote(*leg)).collect();
             let with = |a: &SocketAddr| remotes.iter().filter(|b| *b != a).map(|b| (*a, *b)).collect::<Vec<_>>();
             pairs.extend(remotes.iter().flat_map(with));
         }

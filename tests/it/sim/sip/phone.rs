@@ -208,7 +208,8 @@ impl Peer {
         let Some((server, flow)) = talk.server else { return };
         let branch = &mut talk.branches[index];
         let tag = branch.dialog.id().local_tag.clone();
-        let mut ringing = response(&talk.invite, &flow, if reliable { 183 } else { 180 }, Some(&tag));
+        let status = if reliable || talk.script.early { 183 } else { 180 };
+        let mut ringing = response(&talk.invite, &flow, status, Some(&tag));
         ringing.header(HeaderName::Contact, &self.contact);
         let bytes = if reliable {
             let mut sender = ReliableSender::new(Timers::default(), talk.invite.cseq_number(), first);
@@ -218,10 +219,18 @@ impl Peer {
             branch.sender = Some(sender);
             branch.described = true;
             due
+        } else if talk.script.early {
+            // The 200 says it again: this was not the answer (RFC 3261 13.2.1).
+            ringing.body("application/sdp", talk.audio.write().as_bytes());
+            ringing.build()
         } else {
             ringing.build()
         };
         let _late = self.transactions.respond(now, server, bytes, &mut self.out);
+        if talk.script.early {
+            let bare = response(&talk.invite, &flow, 180, Some(&tag)).build();
+            let _late = self.transactions.respond(now, server, bare, &mut self.out);
+        }
     }
 
     /// A branch answers; the first one makes the call.

@@ -70,6 +70,8 @@ pub(crate) struct Script {
     pub(crate) ring_ms: u64,
     pub(crate) then_ms: u64,
     pub(crate) reaction: Reaction,
+    /// Describes its audio before it answers.
+    pub(crate) early: bool,
     /// A phone behind a forking proxy: a second branch answers too.
     pub(crate) forks: bool,
 }
@@ -113,7 +115,13 @@ impl Script {
             51..=60 => Reaction::AnswerOnCancel,
             _ => Reaction::Answer,
         };
-        Script { reaction, odd_codec: dice.percent(3), forks: dice.percent(20), ..Script::phone(dice, storm) }
+        Script {
+            reaction,
+            odd_codec: dice.percent(3),
+            forks: dice.percent(20),
+            early: dice.percent(50),
+            ..Script::phone(dice, storm)
+        }
     }
 
     /// A seat's phone's.
@@ -147,6 +155,7 @@ impl Script {
             ring_ms: dice.between(5, 900),
             then_ms: dice.between(20, 13_000),
             reaction,
+            early: dice.percent(20),
             forks: dice.percent(7),
         }
     }

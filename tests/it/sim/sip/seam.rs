@@ -1,7 +1,7 @@
 //! The watcher at the seam between endpoint and center: what legs say, in which order the center takes it, and what it tells
 //! them. Knows neither messages nor calls.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use yihao::exchange::Overheard;
 use yihao::types::{LegCommand, LegEvent, LegId};
@@ -12,6 +12,8 @@ struct Life {
     dialled: bool,
     rang: bool,
     answered: bool,
+    /// It is heard before its answer.
+    heard: bool,
     /// The center has hung it up or refused it.
     let_go: bool,
     ended: bool,
@@ -63,6 +65,12 @@ impl Seam {
             LegEvent::Ringing => std::mem::replace(&mut life.rang, true) || !before.dialled || before.answered,
             LegEvent::Answered => std::mem::replace(&mut life.answered, true) || before.let_go,
             LegEvent::Ended { .. } => std::mem::replace(&mut life.ended, true),
+            LegEvent::EarlyMedia(heard) => {
+                std::mem::replace(&mut life.heard, *heard) == *heard
+                    || !before.dialled
+                    || before.answered
+                    || before.let_go
+            }
             LegEvent::Arrived(_) | LegEvent::NoEarlyMedia | LegEvent::Held(_) | LegEvent::Digit { .. } => false,
         };
         if is_wrong || before.ended {
@@ -87,6 +95,16 @@ impl Seam {
             | LegCommand::Hold(_)
             | LegCommand::SendDigit(_)
             | LegCommand::PickUp => {}
+        }
+    }
+
+    /// Who is heard and has not answered must have been said to be, and nobody else: but those who were let go.
+    pub(crate) fn compare_early(&mut self, heard: &BTreeSet<LegId>) {
+        let waits = |life: &Life| !life.answered && !life.let_go && !life.ended;
+        for (leg, life) in self.lives.iter().filter(|(_, life)| waits(life)) {
+            if life.heard != heard.contains(leg) {
+                self.faults.push(format!("{leg} is heard before its answer or not, and has said otherwise: {life:?}"));
+            }
         }
     }
 
