@@ -22,11 +22,12 @@ mod mode;
 pub mod report;
 mod route;
 mod service;
+pub mod sheet;
 pub(crate) mod table;
 mod text;
 
-use attributes::words;
 pub use attributes::{Answering, Attributes, Lifecycle, NumberFate, Unresolved};
+use attributes::{Worded, words};
 pub use hours::{Clocks, Days, Hours, HoursError, Span, Weekday};
 pub use line::{Branch, Line, Missing, Phase, Reactivated};
 pub use mode::Mode;

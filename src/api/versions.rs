@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -22,6 +24,7 @@ use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, Params, plain};
 use super::rights::{ChangePlan, May, SeePlan};
 use super::{Shared, clock};
+use crate::dialplan::sheet::{self, Form};
 use crate::store::plan_versions::{NewVersion, PlanVersion};
 use crate::types::Wall;
 
@@ -37,6 +40,8 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many looks pass before the database is asked again: another node may have changed it.
 const ASK_EVERY: u32 = 30;
+/// The media type of a workbook (ECMA-376 part 2).
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 /// Login of the exchange itself.
 const ITSELF: &str = "exchange";
 
@@ -72,6 +77,11 @@ pub trait Plans: Send + Sync {
     /// # Errors
     /// Why everything stays as it is.
     fn apply(&self, id: i64, name: &str, text: &str) -> Result<(), String>;
+    /// The text of the plan that counts with the lines of a CSV sheet in the place of its own.
+    ///
+    /// # Errors
+    /// All mistakes of the sheet by row and column, for people.
+    fn with_lines(&self, name: &str, csv: &[u8]) -> Result<Counting, String>;
     /// Whether a second person must approve.
     fn asks_second_person(&self) -> bool;
 }
@@ -79,6 +89,8 @@ pub trait Plans: Send + Sync {
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(draft))
+        .routes(routes!(lines_csv, draft_lines))
+        .routes(routes!(lines_xlsx))
         .routes(routes!(list))
         .routes(routes!(show))
         .routes(routes!(changes))
@@ -121,14 +133,20 @@ async fn draft(
     who: May<ChangePlan>,
     Body(draft): Body<Draft>,
 ) -> Result<(StatusCode, Json<Drafted>), ApiError> {
-    plain("why", &draft.why, 200)?;
     plain("name", &draft.name, 200)?;
+    let drafted = keep_draft(&shared, &who, draft).await?;
+    Ok((StatusCode::CREATED, Json(drafted)))
+}
+
+/// Checks a plan and keeps it.
+async fn keep_draft(shared: &Shared, who: &May<ChangePlan>, draft: Draft) -> Result<Drafted, ApiError> {
+    plain("why", &draft.why, 200)?;
     if draft.text.len() > LONGEST {
         return Err(ApiError::TooLong(LONGEST));
     }
     let now = Wall(clock::wall_ms());
     let (name, text) = (draft.name.clone(), draft.text.clone());
-    let (warnings, changes) = blocking(&shared, move |plans| {
+    let (warnings, changes) = blocking(shared, move |plans| {
         let warnings = plans.check(&name, &text)?;
         let changes = plans.compare(&plans.counting().text, &text, now, DAYS.0)?;
         Ok((warnings, changes))
@@ -137,9 +155,59 @@ async fn draft(
     let login = &who.session.account.login;
     let new = NewVersion { name: &draft.name, text: &draft.text, why: &draft.why, by: login };
     let id = shared.store.draft_plan(new, now).await?;
-    note(&shared, &who.session, Action::PlanDrafted, &id.to_string(), json!({"why": draft.why})).await?;
-    let (version, _) = found(&shared, id).await?;
-    Ok((StatusCode::CREATED, Json(Drafted { version, warnings, changes })))
+    note(shared, &who.session, Action::PlanDrafted, &id.to_string(), json!({"why": draft.why})).await?;
+    let (version, _) = found(shared, id).await?;
+    Ok(Drafted { version, warnings, changes })
+}
+
+/// Why a sheet becomes a draft.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct SheetFor {
+    /// Why, in 1 to 200 characters.
+    #[param(example = "12336 销号")]
+    why: String,
+}
+
+/// Reads a table of lines, as `GET` gives it, into the plan that counts and keeps that as a draft; nothing changes yet. UTF-8 or
+/// GB18030. With mistakes it is `plan_refused` and all are told by row and column. Noted.
+#[utoipa::path(post, path = "/plan/lines.csv", tag = "plan", params(SheetFor),
+    request_body(content = Vec<u8>, content_type = "text/csv"),
+    responses((status = 201, body = Drafted), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn draft_lines(
+    State(shared): State<Shared>,
+    who: May<ChangePlan>,
+    Params(SheetFor { why }): Params<SheetFor>,
+    csv: Bytes,
+) -> Result<(StatusCode, Json<Drafted>), ApiError> {
+    let plan = blocking(&shared, move |plans| plans.with_lines("lines.csv", &csv)).await?;
+    let drafted = keep_draft(&shared, &who, Draft { name: plan.name, text: plan.text, why }).await?;
+    Ok((StatusCode::CREATED, Json(drafted)))
+}
+
+/// The table of lines of the plan that counts as CSV, a row for each line and phase.
+#[utoipa::path(get, path = "/plan/lines.csv", tag = "plan",
+    responses((status = 200, content_type = "text/csv", body = Vec<u8>),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn lines_csv(State(shared): State<Shared>, _: May<SeePlan>) -> Result<Response, ApiError> {
+    written(&shared, Form::Csv, "text/csv; charset=utf-8").await
+}
+
+/// The table of lines of the plan that counts as a workbook.
+#[utoipa::path(get, path = "/plan/lines.xlsx", tag = "plan",
+    responses((status = 200, content_type = XLSX, body = Vec<u8>),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn lines_xlsx(State(shared): State<Shared>, _: May<SeePlan>) -> Result<Response, ApiError> {
+    written(&shared, Form::Xlsx, XLSX).await
+}
+
+async fn written(shared: &Shared, form: Form, media_type: &'static str) -> Result<Response, ApiError> {
+    let bytes = blocking(shared, move |plans| {
+        let counting = plans.counting();
+        sheet::export(&counting.name, &counting.text, form).map_err(|report| report.to_string())
+    });
+    Ok(([(header::CONTENT_TYPE, media_type)], bytes.await?).into_response())
 }
 
 /// Which versions.

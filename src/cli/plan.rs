@@ -1,6 +1,7 @@
 //! `yihao plan`: versions of the dial plan. Drafts, what they change, and which of them counts from when on.
 
 mod lines;
+mod sheet;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,9 @@ use crate::types::Wall;
   yihao plan publish 7 --at 2026-12-01T00:00
   yihao plan publish dialplans/mianyang.toml --why \"12336 销号\"
   yihao plan rollback 6 --why \"转接错误\"
+  yihao plan export --to lines.xlsx
+  yihao plan import lines.xlsx --into dialplans/mianyang.toml
+  yihao plan import lines.csv --why \"12336 销号\"
 
 Moments are those of China. Exit codes: 0 done, 1 refused, 2 the exchange cannot be reached.")]
 pub struct Args {
@@ -98,6 +102,27 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         why: String,
     },
+    /// Writes the table of lines as a sheet: those of the plan that counts, or of a plan file.
+    Export {
+        /// Where to: a name that ends in .csv or .xlsx.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// The plan file.
+        #[arg(long, value_name = "FILE")]
+        plan: Option<PathBuf>,
+    },
+    /// Reads a table of lines into a plan file, or makes a draft of the plan that counts with it.
+    Import {
+        /// The sheet: .csv or .xlsx.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The plan file whose lines become those of the sheet; comments and all else stay.
+        #[arg(long, value_name = "PLAN", conflicts_with = "why")]
+        into: Option<PathBuf>,
+        /// Why the sheet becomes a draft.
+        #[arg(long, value_name = "TEXT", required_unless_present = "into")]
+        why: Option<String>,
+    },
 }
 
 /// Runs the command and returns its exit code.
@@ -132,6 +157,8 @@ fn ask(command: &Command, exchange: &Exchange) -> anyhow::Result<Outcome> {
             let answer = post(format!("{VERSIONS}/{id}/rollback"), &json!({ "why": why }))?;
             shown(answer, exchange.json, |version: &Value| format!("version {} counts now", cell(&version["id"])))
         }
+        Command::Export { to, plan } => sheet::export(exchange, to, plan.as_deref()),
+        Command::Import { file, into, why } => sheet::import(exchange, file, into.as_deref(), why.as_deref()),
     }
 }
 

@@ -24,15 +24,38 @@ macro_rules! words {
             pub fn shown(self) -> &'static str {
                 match self { $(Self::$variant => $shown,)+ }
             }
+        }
 
-            /// What a word means, compared whole.
-            pub fn of(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.word() == word)
+        impl crate::dialplan::attributes::Worded for $name {
+            fn all() -> &'static [Self] {
+                Self::ALL
+            }
+
+            fn word(self) -> &'static str {
+                self.word()
+            }
+
+            fn shown(self) -> &'static str {
+                self.shown()
             }
         }
     };
 }
 pub(super) use words;
+
+/// An enum of words, for whoever reads or shows any of them.
+pub(super) trait Worded: Copy + 'static {
+    /// All of them.
+    fn all() -> &'static [Self];
+    /// The word of the plan file.
+    fn word(self) -> &'static str;
+    /// The name in records and displays.
+    fn shown(self) -> &'static str;
+    /// What a word means, compared whole.
+    fn of(word: &str) -> Option<Self> {
+        Self::all().iter().copied().find(|one| one.word() == word)
+    }
+}
 
 /// The attributes of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

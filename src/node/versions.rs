@@ -18,7 +18,7 @@ use crate::api::{Counting, Plans};
 use crate::config::{self, Config, secrets};
 use crate::dialplan::file::Outside;
 use crate::dialplan::report::Report;
-use crate::dialplan::{Plan, PlanText};
+use crate::dialplan::{Plan, PlanText, sheet};
 use crate::simulate::{self, Period};
 use crate::types::Wall;
 
@@ -150,6 +150,12 @@ impl Desk {
     fn config(&self) -> &Config {
         &self.0.config
     }
+
+    /// A plan's text with the calendar as it lies on disk now.
+    fn text(&self, name: &str, text: &str) -> Result<PlanText, String> {
+        let calendar = config::calendar_files(self.config()).map_err(|report| report.to_string())?;
+        Ok(PlanText { calendar, ..PlanText::new(name, text) })
+    }
 }
 
 impl Plans for Desk {
@@ -167,9 +173,7 @@ impl Plans for Desk {
     }
 
     fn check(&self, name: &str, text: &str) -> Result<Vec<String>, String> {
-        let calendar = config::calendar_files(self.config()).map_err(|report| report.to_string())?;
-        let text = PlanText { calendar, ..PlanText::new(name, text) };
-        let (plan, report) = config::check_plan(self.config(), &text);
+        let (plan, report) = config::check_plan(self.config(), &self.text(name, text)?);
         let Some(plan) = plan else { return Err(report.to_string()) };
         let config = self.config();
         let (found, of_secrets) = secrets::load(&config.secrets, &config.realm, &plan);
@@ -180,10 +184,8 @@ impl Plans for Desk {
     }
 
     fn compare(&self, before: &str, after: &str, from: Wall, days: u32) -> Result<Value, String> {
-        let calendar = config::calendar_files(self.config()).map_err(|report| report.to_string())?;
         let read = |text: &str| {
-            let text = PlanText { calendar: calendar.clone(), ..PlanText::new("version", text) };
-            let (plan, report) = text.read(&Outside { prompts: &|_| true, networks: None });
+            let (plan, report) = self.text("version", text)?.read(&Outside { prompts: &|_| true, networks: None });
             plan.ok_or_else(|| report.to_string())
         };
         let first = from.in_china().date();
@@ -193,9 +195,19 @@ impl Plans for Desk {
     }
 
     fn apply(&self, id: i64, name: &str, text: &str) -> Result<(), String> {
-        let calendar = config::calendar_files(self.config()).map_err(|report| report.to_string())?;
-        let text = PlanText { calendar, ..PlanText::new(name, text) };
-        self.0.publish(id, text).map_err(|error| error.to_string())
+        self.0.publish(id, self.text(name, text)?).map_err(|error| error.to_string())
+    }
+
+    fn with_lines(&self, name: &str, csv: &[u8]) -> Result<Counting, String> {
+        let counting = self.counting();
+        let with_calendar = self.text(&counting.name, "")?;
+        let judge = |text: &str| {
+            let text = PlanText { text: text.to_owned(), ..with_calendar.clone() };
+            config::check_plan(self.config(), &text).1
+        };
+        let imported = sheet::read_csv(name, csv).and_then(|grid| sheet::import(&grid, &counting.text, &judge));
+        let text = imported.map_err(|report| report.to_string())?.text;
+        Ok(Counting { text, ..counting })
     }
 
     fn asks_second_person(&self) -> bool {

@@ -43,6 +43,15 @@ impl Plans for Files {
         Ok(())
     }
 
+    fn with_lines(&self, name: &str, csv: &[u8]) -> Result<Counting, String> {
+        let text = String::from_utf8_lossy(csv).into_owned();
+        if text.contains("mistake") {
+            Err(format!("{name} (row 2, column A 号码)"))
+        } else {
+            Ok(Counting { text, ..self.counting() })
+        }
+    }
+
     fn asks_second_person(&self) -> bool {
         self.second_person
     }
@@ -187,6 +196,34 @@ async fn a_version_counts_from_its_set_moment_on_also_when_that_passed_while_nob
         shared.versions.notify_one();
         counts(&shared, soon).await;
         assert_eq!(shared.plans.counting().text, "a = 1");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_table_of_lines_goes_out_as_sheets_and_comes_back_as_a_draft() {
+    story_of(false, async |client, shared| {
+        let operator = client.of(&[Role::Operator]).await;
+        counts(&shared, 1).await;
+        let csv = operator.get("/api/v1/plan/lines.csv").await;
+        assert!(csv.status == 200 && csv.body.contains("号码,名称"), "{}", csv.body);
+        let book = operator.send(&operator.request("GET", "/api/v1/plan/lines.xlsx", "")).await;
+        assert_eq!(book.status, 200);
+        let put = async |why: &str, body: &str| {
+            operator.send(&operator.request("POST", &format!("/api/v1/plan/lines.csv?why={why}"), body)).await
+        };
+        let drafted = put("test", "号码,名称").await;
+        assert_eq!(
+            (drafted.status, drafted.json()["version"]["why"].as_str()),
+            (201, Some("test")),
+            "{}",
+            drafted.body
+        );
+        assert_eq!(shared.plans.counting().id, Some(1), "nothing counts but what did");
+        let refused = put("test", "a mistake").await;
+        assert_eq!(refused.code(), "plan_refused");
+        assert!(refused.body.contains("column A 号码"), "{}", refused.body);
+        assert_eq!(put("", "号码").await.code(), "bad_request");
     })
     .await;
 }

@@ -12,7 +12,7 @@ use super::Building;
 use crate::dialplan::lint::Part;
 use crate::dialplan::table::{At, Table, one_of};
 use crate::dialplan::{
-    Answering, Attributes, Lifecycle, Mode, NumberFate, Phase, Reactivated, Service, ToldEnd, ToldService, Unresolved,
+    Answering, Attributes, Lifecycle, Mode, NumberFate, Phase, Reactivated, Service, ToldEnd, ToldService, Worded,
 };
 use crate::types::{LineNumber, QueueId, SeatId, Wall};
 
@@ -57,7 +57,7 @@ impl<'r, 'a> Building<'r, 'a> {
             table.missing("mode", "for example mode = \"dual\"");
         }
         // With an unknown mode it is not known which keys belong to it.
-        let mode = word(&table, "mode", Mode::ALL, Mode::of, Mode::word)?;
+        let mode = word(&table, "mode")?;
         let attributes = read_attributes(&table, mode);
         let own_seats = self.read_place(&table, "destination");
         let forward = self.read_place(&table, "forward");
@@ -266,28 +266,19 @@ impl<'r, 'a> Building<'r, 'a> {
 fn read_attributes(table: &Table<'_, '_>, mode: Mode) -> Attributes {
     let of = mode.attributes();
     Attributes {
-        number_fate: word(table, "number_fate", NumberFate::ALL, NumberFate::of, NumberFate::word)
-            .unwrap_or(of.number_fate),
-        seats: word(table, "seats", Answering::ALL, Answering::of, Answering::word).unwrap_or(of.seats),
-        unresolved_to: word(table, "unresolved_to", Unresolved::ALL, Unresolved::of, Unresolved::word)
-            .unwrap_or(of.unresolved_to),
-        lifecycle: word(table, "lifecycle", Lifecycle::ALL, Lifecycle::of, Lifecycle::word).unwrap_or(of.lifecycle),
+        number_fate: word(table, "number_fate").unwrap_or(of.number_fate),
+        seats: word(table, "seats").unwrap_or(of.seats),
+        unresolved_to: word(table, "unresolved_to").unwrap_or(of.unresolved_to),
+        lifecycle: word(table, "lifecycle").unwrap_or(of.lifecycle),
     }
 }
 
 /// One of a few words; another is a mistake.
-pub(super) fn word<T: Copy>(
-    table: &Table<'_, '_>,
-    key: &'static str,
-    all: &[T],
-    of: fn(&str) -> Option<T>,
-    word: fn(T) -> &'static str,
-) -> Option<T> {
+pub(super) fn word<T: Worded>(table: &Table<'_, '_>, key: &'static str) -> Option<T> {
     let at = table.text(key)?;
-    let found = of(&at.value);
+    let found = T::of(&at.value);
     if found.is_none() {
-        let known: Vec<&str> = all.iter().map(|one| word(*one)).collect();
-        let hint = one_of(&at.value, known.iter().copied());
+        let hint = one_of(&at.value, T::all().iter().map(|one| one.word()));
         table.reader().error(at.span, &at.key, format!("there is no {key} {:?}", at.value), Some(hint));
     }
     found

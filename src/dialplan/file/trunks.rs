@@ -59,8 +59,7 @@ impl<'r, 'a> Building<'r, 'a> {
             register: read_register(table),
             called_from: read_called_from(table),
             area_code: read_area_code(table),
-            reaches: super::phases::word(table, "reaches", Reaches::ALL, Reaches::of, Reaches::word)
-                .unwrap_or(Reaches::Network),
+            reaches: super::phases::word(table, "reaches").unwrap_or(Reaches::Network),
             media_over_tls: table
                 .parsed("media_over_tls", "\"srtp\", \"rtp\" or \"either\"", TlsMedia::parse)
                 .map(|at| at.value)

@@ -1,7 +1,7 @@
 //! Modes as presets of attributes, the life of a number, and the places outside that its calls go on to.
 
 use super::*;
-use crate::dialplan::{Answering, Lifecycle, Mode, NumberFate, ToldEnd, Unresolved};
+use crate::dialplan::{Answering, Lifecycle, Mode, NumberFate, ToldEnd, Unresolved, Worded};
 
 /// The good plan with two destinations, a second seat, and the phases of 12333 replaced.
 fn plan_with(phases: &str) -> String {
