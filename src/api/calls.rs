@@ -64,6 +64,9 @@ struct Call {
     /// The seat that is rung or talks.
     #[schema(example = 8001)]
     seat: Option<u32>,
+    /// The place outside that is rung for the caller, or has answered.
+    #[schema(example = "sub-center-12366")]
+    destination: Option<String>,
     /// Whether a far end holds.
     held: bool,
 }
@@ -84,6 +87,7 @@ impl Call {
             in_place_ms: call.in_place_ms,
             waited_ms: call.waited_ms,
             seat: call.seat.map(|s| s.0),
+            destination: call.outside.clone(),
             held: call.held,
         }
     }

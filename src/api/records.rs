@@ -35,6 +35,10 @@ struct Question {
     /// Only this fate.
     #[serde(default)]
     fate: Option<String>,
+    /// Only calls whose line had this merge mode when they came, by its name.
+    #[serde(default)]
+    #[schema(example = "双号并行")]
+    mode: Option<String>,
     /// Only calls that this seat answered.
     #[serde(default)]
     seat: Option<u32>,
@@ -83,7 +87,7 @@ async fn search(
     }
     let records = shared.store.calls(&filter, limit).await?;
     let ids: Vec<&str> = records.iter().map(|r| r.id.as_str()).collect();
-    let detail = json!({"line": filter.line, "fate": filter.fate, "seat": filter.seat, "agent": filter.agent,
+    let detail = json!({"line": filter.line, "fate": filter.fate, "mode": filter.mode, "seat": filter.seat, "agent": filter.agent,
         "by_number": filter.number.is_some(), "records": ids});
     note(&shared, &who.session, Action::RecordsSearched, "", detail).await?;
     let is_full = records.len() == limit as usize;
@@ -97,13 +101,14 @@ fn filter(question: Question) -> Result<Filter, ApiError> {
     {
         return Err(ApiError::BadRequest(format!("fate is one of {}", FATES.join(", "))));
     }
-    for text in [&question.line, &question.number].into_iter().flatten() {
-        plain("line or number", text, 32)?;
+    for text in [&question.line, &question.number, &question.mode].into_iter().flatten() {
+        plain("line, number or mode", text, 32)?;
     }
     let cursor = |text: String| text.parse::<Cursor>().map_err(|e| ApiError::BadRequest(format!("before: {e}")));
     Ok(Filter {
         line: question.line,
         fate: question.fate,
+        mode: question.mode,
         seat: question.seat,
         agent: question.agent,
         number: question.number,

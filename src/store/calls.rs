@@ -34,6 +34,8 @@ pub struct Filter {
     pub line: Option<String>,
     /// Only this fate, one of [`FATES`].
     pub fate: Option<String>,
+    /// Only calls whose line had this merge mode when they came, by its name: `双号并行`.
+    pub mode: Option<String>,
     /// Only calls that this seat answered.
     pub seat: Option<u32>,
     /// Only calls that this person answered.
@@ -100,6 +102,9 @@ pub struct CallRecord {
     pub source: String,
     /// The number dialled.
     pub line: String,
+    /// Merge mode of the line at the arrival, by its name; nothing where no line in a phase was dialled.
+    #[schema(example = "双号并行")]
+    pub mode: Option<String>,
     /// Who called, in normal form.
     pub calling_number: Option<String>,
     /// What the carrier sent.
@@ -122,6 +127,9 @@ pub struct CallRecord {
     pub ended_at: Option<i64>,
     /// The last queue it waited in.
     pub queue: Option<String>,
+    /// The last place outside that was tried for the caller.
+    #[schema(example = "sub-center-12366")]
+    pub destination: Option<String>,
     /// The first seat that answered.
     pub seat: Option<i64>,
     /// Number of the person at that seat, when one had signed in.
@@ -293,9 +301,9 @@ pub struct Timeline {
 macro_rules! calls_where {
     ($condition:literal) => {
         concat!(
-            "SELECT id, deployment, origin, source, line, calling_number, calling_raw, calling_display,
+            "SELECT id, deployment, origin, source, line, mode, calling_number, calling_raw, calling_display,
                     calling_private <> 0 AS calling_private, sip_call_id, arrived_at, greeted_at, queued_at, answered_at,
-                    ended_at, queue, seat, agent, fate, cause, recording, mark, linked, result, offered <> 0 AS offered,
+                    ended_at, queue, destination, seat, agent, fate, cause, recording, mark, linked, result, offered <> 0 AS offered,
                     hold_at, hold_by, hold_why
              FROM calls WHERE ",
             $condition
@@ -314,8 +322,9 @@ const LIST: &str = calls_where!(
           OR id IN (SELECT call_id FROM segments WHERE party = 'called' AND number = $5))
      AND arrived_at >= $6 AND arrived_at < $7
      AND (arrived_at < $8 OR (arrived_at = $8 AND id < $9))
+     AND (CAST($10 AS TEXT) IS NULL OR mode = $10)
      ORDER BY arrived_at DESC, id DESC
-     LIMIT $10"
+     LIMIT $11"
 );
 
 const ONE: &str = calls_where!("id = $1");
@@ -357,6 +366,7 @@ impl Store {
             filter.until.map_or(i64::MAX, |w| w.0),
             before_at,
             before_id,
+            &filter.mode,
             limit,
         ];
         Ok(self.db.rows(LIST, values).await?)

@@ -39,6 +39,9 @@ pub const LOST: [&str; 9] = [
     "cut_by_drain",
 ];
 
+/// Counts calls to numbers that are cancelled, by the mode that their line had when they came.
+pub const TO_CANCELLED: &str = "to_cancelled";
+
 /// Whose counter it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -272,6 +275,17 @@ impl Store {
     ) -> Result<Vec<Counter>, QueryError> {
         let values = values![days.0, days.1, scope.map(Scope::as_str), name];
         Ok(self.db.rows(COUNTERS, values).await?)
+    }
+
+    /// How many calls each line has had of one measure, over all days.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer.
+    pub async fn counted_by_line(&self, what: &str) -> Result<BTreeMap<String, i64>, QueryError> {
+        const SUMS: &str = "
+            SELECT name, CAST(SUM(n) AS BIGINT) AS n FROM counters WHERE scope = 'line' AND what = $1 GROUP BY name";
+        let rows: Vec<(String, i64)> = self.db.rows(SUMS, values![what]).await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// How callers were served who arrived from `since` to before `until`, on one line or on all.

@@ -7,6 +7,9 @@ use super::{
     Wall, Word,
 };
 
+/// The name of the mode of a cancelled number, as [`CallEvent::Arrived`] has it.
+pub const CANCELLED_MODE: &str = "已注销";
+
 /// One row. Names (queue, trunk) stand as in the plan, so that an old row reads the same after the plan has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {

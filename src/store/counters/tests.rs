@@ -7,12 +7,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::store::calls::Filter;
 use crate::store::ledger::{self, Ledger};
 use crate::store::testing::{on_both, row};
 use crate::store::{Keep, Tailer};
 use crate::types::{
-    AgentId, CallEvent, CallId, Calling, IdBase, LegId, LineNumber, OfferId, Origin, OverflowWhy, Row, SeatId, TrunkId,
-    WishKind,
+    AgentId, CANCELLED_MODE, CallEvent, CallId, Calling, IdBase, LegId, LineNumber, OfferId, Origin, OverflowWhy, Row,
+    SeatId, TrunkId, WishKind,
 };
 
 /// 15:50 UTC, ten minutes before midnight in China.
@@ -48,6 +49,10 @@ on_both! {
         store.db.execute("DELETE FROM ledger_position", &[]).await.unwrap();
         Tailer::new(store.clone(), bed.ledger(), 1, Keep::default()).catch_up().await.unwrap();
         assert_eq!(counts(&store).await, expected);
+
+        let dead: i64 = store.counted_by_line(TO_CANCELLED).await.unwrap().values().sum();
+        assert!(dead > 5 && dead == store.calls(&Filter { mode: Some(CANCELLED_MODE.to_owned()), ..Filter::default() }, 500)
+            .await.unwrap().iter().filter(|call| call.origin == "trunk").count() as i64);
 
         let level = store.service_level(Wall(0), Wall(i64::MAX), None).await.unwrap();
         let sum = |what: &str| -> i64 {
@@ -86,7 +91,7 @@ fn story(rng: &mut ChaCha8Rng, call: u64) -> Vec<Row> {
             called,
             calling: Calling::default(),
             call_id: String::new(),
-            mode: None,
+            mode: Some(if rng.random_bool(0.1) { CANCELLED_MODE } else { "双号并行" }.to_owned()),
         },
     );
     let end = |fate| CallEvent::Ended { fate };
@@ -170,12 +175,13 @@ fn put(counts: &mut Counts, at: i64, (scope, name): (&str, &str), what: &str, n:
 }
 
 fn recount_call(rows: &[&Row], counts: &mut Counts) {
-    let CallEvent::Arrived { origin, from, called, .. } = &rows[0].event else { panic!("a call begins") };
+    let CallEvent::Arrived { origin, from, called, mode, .. } = &rows[0].event else { panic!("a call begins") };
     let arrived = rows[0].at.0;
     let talking = rows.iter().find(|r| matches!(r.event, CallEvent::Talking { .. })).map(|r| r.at.0);
     let ended =
         rows.iter().find_map(|r| if let CallEvent::Ended { fate } = r.event { Some((r.at.0, fate)) } else { None });
     let mut facts: Vec<(&str, i64)> = vec![("arrived", 1)];
+    facts.extend((mode.as_deref() == Some(CANCELLED_MODE)).then_some((TO_CANCELLED, 1)));
     if let Some(talking) = talking {
         facts.extend([("offered", 1), ("answered", 1), ("waited_ms", talking - arrived)]);
         facts.push(("within_15s", i64::from(talking <= arrived + 15_000)));

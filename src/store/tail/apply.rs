@@ -191,6 +191,7 @@ const CALLS: Table = table!(
         origin,
         source,
         line,
+        mode,
         calling_number,
         calling_raw,
         calling_display,
@@ -202,6 +203,7 @@ const CALLS: Table = table!(
         answered_at,
         ended_at,
         queue,
+        destination,
         seat,
         agent,
         fate,
@@ -279,13 +281,14 @@ impl Table {
     }
 }
 
-fn call_values(call: &CallRecord) -> [Value<'_>; 25] {
+fn call_values(call: &CallRecord) -> [Value<'_>; 27] {
     [
         (&call.id).into(),
         (&call.deployment).into(),
         (&call.origin).into(),
         (&call.source).into(),
         (&call.line).into(),
+        (&call.mode).into(),
         (&call.calling_number).into(),
         (&call.calling_raw).into(),
         (&call.calling_display).into(),
@@ -297,6 +300,7 @@ fn call_values(call: &CallRecord) -> [Value<'_>; 25] {
         call.answered_at.into(),
         call.ended_at.into(),
         (&call.queue).into(),
+        (&call.destination).into(),
         call.seat.into(),
         call.agent.into(),
         (&call.fate).into(),

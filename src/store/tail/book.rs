@@ -1,12 +1,12 @@
 //! The record of one call as its ledger rows tell it, row after row, and what is counted on the way. Knows no SQL.
 
 use crate::store::calls::{CallRecord, Offer, RecordingRecord, Segment, Wait};
-use crate::store::counters::{ANSWER_WITHIN_MS, Deltas, LOST, Scope, measure};
+use crate::store::counters::{ANSWER_WITHIN_MS, Deltas, LOST, Scope, TO_CANCELLED, measure};
 use crate::store::ledger::Entry;
 use crate::store::wishes::Wish;
 use crate::types::{
-    AgentId, CallEvent, CallId, Calling, Cause, Decision, Fate, LegId, LineNumber, OfferId, Origin, PhoneNumber,
-    SeatId, StreamReport, WishKind,
+    AgentId, CANCELLED_MODE, CallEvent, CallId, Calling, Cause, Decision, Fate, LegId, LineNumber, OfferId, Origin,
+    PhoneNumber, SeatId, StreamReport, WishKind,
 };
 
 /// A call with all its parts.
@@ -28,6 +28,7 @@ struct Arrival<'a> {
     called: &'a LineNumber,
     calling: &'a Calling,
     call_id: &'a str,
+    mode: Option<&'a str>,
 }
 
 /// Who is at the far end of a seat's leg.
@@ -61,8 +62,9 @@ impl Book {
     pub(super) fn enter(&mut self, entry: &Entry, deltas: &mut Deltas) {
         let at = entry.row.at.0;
         match &entry.row.event {
-            CallEvent::Arrived { leg, origin, from, called, calling, call_id, mode: _ } => {
-                let arrival = Arrival { leg: *leg, origin: *origin, from, called, calling, call_id };
+            CallEvent::Arrived { leg, origin, from, called, calling, call_id, mode } => {
+                let mode = mode.as_deref();
+                let arrival = Arrival { leg: *leg, origin: *origin, from, called, calling, call_id, mode };
                 self.arrived(at, &arrival, deltas);
             }
             CallEvent::Greeted { .. } => first(&mut self.call.greeted_at, at),
@@ -83,7 +85,10 @@ impl Book {
                 let party = Party { seat: *seat, leg: *leg, agent: *agent };
                 self.placed(at, &party, line.as_ref(), *linked);
             }
-            CallEvent::Dialled { leg, number, trunk, .. } => {
+            CallEvent::Dialled { leg, number, trunk, destination } => {
+                if destination.is_some() {
+                    self.call.destination.clone_from(destination);
+                }
                 self.segments.push(Segment {
                     leg: leg.to_string(),
                     party: "called".to_owned(),
@@ -127,7 +132,7 @@ impl Book {
     }
 
     fn arrived(&mut self, at: i64, arrival: &Arrival<'_>, deltas: &mut Deltas) {
-        let Arrival { leg, origin, from, called, calling, call_id } = arrival;
+        let Arrival { leg, origin, from, called, calling, call_id, mode } = arrival;
         let number = calling.number.as_ref().map(PhoneNumber::as_str).map(str::to_owned);
         let (word, party, trunk, seat) = match origin {
             Origin::Trunk(_) => ("trunk", "caller", Some((*from).to_owned()), None),
@@ -137,6 +142,7 @@ impl Book {
             origin: word.to_owned(),
             source: (*from).to_owned(),
             line: called.as_str().to_owned(),
+            mode: mode.map(str::to_owned),
             calling_number: number.clone(),
             calling_raw: calling.raw.clone(),
             calling_display: calling.display.clone(),
@@ -155,6 +161,9 @@ impl Book {
             ..Segment::default()
         });
         self.count(deltas, "arrived", 1);
+        if *mode == Some(CANCELLED_MODE) {
+            self.count(deltas, TO_CANCELLED, 1);
+        }
     }
 
     /// A seat places it: what its phone has dialled is no line of ours.

@@ -110,6 +110,7 @@ fn every_word_is_written_and_shown_once() {
     assert!(distinct(Mode::ALL.iter().map(|mode| mode.shown())));
     assert!(Mode::ALL.iter().all(|mode| Mode::of(mode.word()) == Some(*mode)));
     assert_eq!(Mode::of("dua"), None, "words are compared whole");
+    assert_eq!(Mode::Cancelled.shown(), crate::types::CANCELLED_MODE, "records and counters know it by this name");
 }
 
 #[test]
