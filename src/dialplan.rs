@@ -24,6 +24,7 @@ mod route;
 mod service;
 pub mod sheet;
 pub(crate) mod table;
+pub mod task;
 mod text;
 
 pub use attributes::{Answering, Attributes, Lifecycle, NumberFate, Unresolved};
@@ -34,6 +35,7 @@ pub use mode::Mode;
 pub use service::{
     AnswerWhen, Destination, OutsideService, OverflowTo, QueueService, RouteOut, Service, ToldEnd, ToldService,
 };
+pub use task::Task;
 pub use text::PlanText;
 
 /// A checked plan. Ids of queues are indexes into their table.
@@ -57,6 +59,8 @@ pub struct Plan {
     pub utilities: BTreeMap<LineNumber, String>,
     /// The counties' parts of 12345.
     pub branches: Vec<Branch>,
+    /// What the merge document asks of lines, by number; a line without an entry has no day.
+    pub tasks: BTreeMap<LineNumber, Task>,
     /// What the merge document has lost.
     pub missing: Vec<Missing>,
     /// Trunks in the order of the file; their ids outlive a plan, see [`Plan::continues`].

@@ -1,10 +1,10 @@
-//! `/api/v1/lines`, `/trunks`, `/settings`: what the plan and the configuration say. Read-only: the files rule.
+//! `/api/v1/lines`, `/plan/tasks`, `/trunks`, `/settings`: what the plan and the configuration say. Read-only: the files rule.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -12,13 +12,16 @@ use utoipa_axum::routes;
 use super::Shared;
 use super::clock;
 use super::error::{ApiError, ErrorBody};
+use super::extract::Params;
 use super::rights::{May, SeePlan};
 use crate::center::{CallView, WhereIs};
+use crate::dialplan::task::TaskView;
 use crate::dialplan::{Phase, Plan, Reactivated, Service};
+use crate::store::counters::TO_CANCELLED;
 use crate::types::{Origin, Wall};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(lines)).routes(routes!(trunks)).routes(routes!(settings))
+    OpenApiRouter::new().routes(routes!(lines)).routes(routes!(tasks)).routes(routes!(trunks)).routes(routes!(settings))
 }
 
 /// All lines.
@@ -83,6 +86,59 @@ struct PhaseOf {
     destination: Option<String>,
     /// Who decided that a cancelled number serves again, and why.
     reactivated: Option<String>,
+}
+
+/// Which tasks.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Only those of which something should be done by now and is not.
+    #[serde(default)]
+    overdue: bool,
+}
+
+/// The ledger of merging.
+#[derive(Serialize, ToSchema)]
+struct Tasks {
+    /// In the order of their numbers.
+    tasks: Vec<Task>,
+}
+
+/// What the merge document asks of a line, and how far it is.
+#[derive(Serialize, ToSchema)]
+struct Task {
+    /// The number.
+    #[schema(example = "12336")]
+    line: String,
+    /// Its name.
+    #[schema(example = "全国统一自然资源违法举报电话")]
+    name: String,
+    /// The responsible unit.
+    #[schema(example = "市自然资源和规划局")]
+    unit: String,
+    /// The merge mode that is asked for, as it is named.
+    #[schema(example = "整体并入")]
+    mode: &'static str,
+    /// `planned`, `integrating`, `transition`, `done` or `cancelled`.
+    #[schema(example = "integrating")]
+    state: &'static str,
+    /// The last day for merging it.
+    #[schema(example = "2021-05-31")]
+    deadline: Option<String>,
+    /// The last day for cancelling its number.
+    #[schema(example = "2021-08-01")]
+    cancel_by: Option<String>,
+    /// Since when it is merged by the plan, or will be; milliseconds since 1970.
+    merged_at: Option<i64>,
+    /// Since when its number is cancelled by the plan, or will be.
+    cancelled_at: Option<i64>,
+    /// What should be done by now and is not: `merge`, `cancel`.
+    #[schema(example = json!(["cancel"]))]
+    overdue: Vec<&'static str>,
+    /// Calls to the number that came after its cancellation.
+    #[schema(example = 17)]
+    calls_to_cancelled: i64,
 }
 
 /// All trunks.
@@ -186,6 +242,39 @@ impl PhaseOf {
             reactivated: phase.reactivated.as_ref().map(why),
         }
     }
+}
+
+/// The ledger of merging (台账): each line's task with its unit, mode, days and state, which follows from the phases of the plan.
+#[utoipa::path(get, path = "/plan/tasks", tag = "plan", params(Which),
+    responses((status = 200, body = Tasks), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn tasks(
+    State(shared): State<Shared>,
+    _: May<SeePlan>,
+    Params(which): Params<Which>,
+) -> Result<Json<Tasks>, ApiError> {
+    let calls = shared.store.counted_by_line(TO_CANCELLED).await?;
+    let plan = Arc::clone(&shared.plan.borrow());
+    let task = |task: TaskView<'_>| {
+        // Records have the number as the carrier wrote it.
+        let others = plan.aliases.iter().filter(|(_, line)| **line == task.line.number).map(|(alias, _)| alias);
+        let numbers = others.chain([&task.line.number]);
+        Task {
+            calls_to_cancelled: numbers.filter_map(|number| calls.get(number.as_str())).sum(),
+            line: task.line.number.to_string(),
+            name: task.line.name.clone(),
+            unit: task.line.unit.clone(),
+            mode: task.mode.shown(),
+            state: task.state.word(),
+            deadline: task.deadline.map(|day| day.to_string()),
+            cancel_by: task.cancel_by.map(|day| day.to_string()),
+            merged_at: task.merged.map(|at| at.0),
+            cancelled_at: task.cancelled.map(|at| at.0),
+            overdue: task.overdue.iter().map(|duty| duty.word()).collect(),
+        }
+    };
+    let all = plan.tasks(Wall(clock::wall_ms())).into_iter();
+    let tasks = all.filter(|task| !which.overdue || !task.overdue.is_empty()).map(task).collect();
+    Ok(Json(Tasks { tasks }))
 }
 
 /// All trunks of the plan, whether they answer, and how many calls they have.

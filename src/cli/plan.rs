@@ -21,6 +21,7 @@ use crate::types::Wall;
   yihao plan publish 7 --at 2026-12-01T00:00
   yihao plan publish dialplans/mianyang.toml --why \"12336 销号\"
   yihao plan rollback 6 --why \"转接错误\"
+  yihao plan tasks --overdue
   yihao plan export --to lines.xlsx
   yihao plan import lines.xlsx --into dialplans/mianyang.toml
   yihao plan import lines.csv --why \"12336 销号\"
@@ -102,6 +103,12 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         why: String,
     },
+    /// The ledger of merging: what is asked of each line by which day, and how far it is.
+    Tasks {
+        /// Only what should be done by now and is not.
+        #[arg(long)]
+        overdue: bool,
+    },
     /// Writes the table of lines as a sheet: those of the plan that counts, or of a plan file.
     Export {
         /// Where to: a name that ends in .csv or .xlsx.
@@ -156,6 +163,9 @@ fn ask(command: &Command, exchange: &Exchange) -> anyhow::Result<Outcome> {
         Command::Rollback { id, why } => {
             let answer = post(format!("{VERSIONS}/{id}/rollback"), &json!({ "why": why }))?;
             shown(answer, exchange.json, |version: &Value| format!("version {} counts now", cell(&version["id"])))
+        }
+        Command::Tasks { overdue } => {
+            shown(exchange.ask("GET", &format!("/api/v1/plan/tasks?overdue={overdue}"), None)?, exchange.json, tasks)
         }
         Command::Export { to, plan } => sheet::export(exchange, to, plan.as_deref()),
         Command::Import { file, into, why } => sheet::import(exchange, file, into.as_deref(), why.as_deref()),
@@ -265,6 +275,16 @@ fn listed(answer: &Value) -> String {
     table(&["VERSION", "STATE", "BY", "APPROVED", "MADE", "DUE", "PUBLISHED", "FILE", "WHY"], &rows)
 }
 
+fn tasks(answer: &Value) -> String {
+    let all = answer["tasks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let row = |task: &Value| {
+        let keys = ["line", "name", "unit", "mode", "state", "deadline", "cancel_by", "overdue", "calls_to_cancelled"];
+        keys.map(|key| cell(&task[key])).to_vec()
+    };
+    let heads = ["LINE", "NAME", "UNIT", "MODE", "STATE", "DEADLINE", "CANCEL BY", "OVERDUE", "CALLS SINCE"];
+    table(&heads, &all.iter().map(row).collect::<Vec<_>>())
+}
+
 fn one(version: &Value) -> String {
     let mut rows = Vec::new();
     for (name, key) in
@@ -318,6 +338,16 @@ mod tests {
             "{text}"
         );
         assert!(rows[2].contains("counts") && rows[3].contains("past"), "{text}");
+    }
+
+    #[test]
+    fn the_ledger_of_merging_is_a_table() {
+        let task = json!({"line": "12336", "name": "自然资源", "unit": "市自然资源和规划局", "mode": "整体并入",
+            "state": "integrating", "deadline": "2021-05-31", "cancel_by": "2021-08-01", "overdue": ["cancel"],
+            "merged_at": 0, "cancelled_at": null, "calls_to_cancelled": 3});
+        let text = tasks(&json!({ "tasks": [task] }));
+        let wanted = "12336  自然资源  市自然资源和规划局  整体并入  integrating  2021-05-31  2021-08-01  cancel   3";
+        assert_eq!(text.lines().nth(1), Some(wanted), "{text}");
     }
 
     #[test]

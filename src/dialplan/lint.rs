@@ -6,6 +6,7 @@
 mod loops;
 mod numbers;
 mod seats;
+mod tasks;
 mod trunks;
 
 use super::Plan;
@@ -59,5 +60,6 @@ pub fn problems(plan: &Plan) -> Vec<Problem> {
     found.extend(trunks::problems(plan));
     found.extend(loops::problems(plan));
     found.extend(seats::problems(plan));
+    found.extend(tasks::problems(plan));
     found
 }

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
+use jiff::civil::{Date, Time};
 use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
 
@@ -377,6 +378,20 @@ fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
+}
+
+/// Date and time of day as TOML has them, 00:00 where there is none; what lies in a zone is none of ours.
+pub(crate) fn civil(text: &Datetime) -> Result<jiff::civil::DateTime, String> {
+    let (Some(date), None) = (text.date, text.offset) else {
+        return Err(format!("{text} is no day in the plan's zone"));
+    };
+    let small = |n: u8| i8::try_from(n).map_err(|_| format!("{text} is no day"));
+    let year = i16::try_from(date.year).map_err(|_| format!("{text} is no day"))?;
+    let day = Date::new(year, small(date.month)?, small(date.day)?).map_err(|e| e.to_string())?;
+    Ok(match text.time {
+        None => day.to_datetime(Time::midnight()),
+        Some(time) => day.at(small(time.hour)?, small(time.minute)?, small(time.second.unwrap_or(0))?, 0),
+    })
 }
 
 /// Hint for a word that must be one of a few.

@@ -53,6 +53,7 @@ const MATRIX: &[(&str, &str, &str, &[Role])] = &[
     ("GET", "/api/v1/lines", "/api/v1/lines", &[Supervisor, Operator, Administrator]),
     ("GET", "/api/v1/plan/versions", "/api/v1/plan/versions", &[Supervisor, Operator, Administrator]),
     ("POST", "/api/v1/plan/versions", "/api/v1/plan/versions", &[Operator, Administrator]),
+    ("GET", "/api/v1/plan/tasks", "/api/v1/plan/tasks", &[Supervisor, Operator, Administrator]),
     ("GET", "/api/v1/plan/lines.csv", "/api/v1/plan/lines.csv", &[Supervisor, Operator, Administrator]),
     ("POST", "/api/v1/plan/lines.csv", "/api/v1/plan/lines.csv", &[Operator, Administrator]),
     ("GET", "/api/v1/plan/lines.xlsx", "/api/v1/plan/lines.xlsx", &[Supervisor, Operator, Administrator]),

@@ -227,3 +227,67 @@ async fn the_table_of_lines_goes_out_as_sheets_and_comes_back_as_a_draft() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_ledger_of_merging_tells_states_days_and_calls_to_cancelled_numbers() {
+    story_of(false, async |client, shared| {
+        let read = |text: &str| {
+            crate::dialplan::file::read(
+                "x",
+                text,
+                &crate::dialplan::file::Outside { prompts: &|_| true, networks: None },
+            )
+            .0
+        };
+        let late =
+            include_str!("../../../dialplans/mianyang.toml").replacen("from = 2021-10-31", "from = 2199-10-31", 1);
+        let plan = Arc::new(read(&late).expect("a plan"));
+        let (_keep, plan) = watch::channel(plan);
+        let shared = Shared { plan, ..shared };
+        let row = |seq: u64, line: &str| {
+            crate::store::testing::row(
+                seq,
+                1_000,
+                CallEvent::Arrived {
+                    leg: LegId(seq),
+                    origin: Origin::Trunk(TrunkId(0)),
+                    from: "telecom".to_owned(),
+                    called: LineNumber::parse(line).unwrap(),
+                    calling: Calling::default(),
+                    call_id: String::new(),
+                    mode: Some(crate::types::CANCELLED_MODE.to_owned()),
+                },
+            )
+        };
+        record(&shared, [row(901, "12336"), row(902, "12336"), row(903, "08162250857")]).await;
+        let listener = bind(&config()).unwrap();
+        let client = Client { address: listener.local_addr().unwrap(), ..client };
+        let (stop, stopped) = watch::channel(false);
+        let told = async {
+            let operator = client.of(&[Role::Operator]).await;
+            let answer = operator.get("/api/v1/plan/tasks").await.json();
+            let tasks = answer["tasks"].as_array().unwrap();
+            assert_eq!(tasks.len(), 17, "all but 12345");
+            let of = |line: &str| tasks.iter().find(|task| task["line"] == line).unwrap();
+            let (dead, late) = (of("12336"), of("12366"));
+            assert_eq!((&dead["state"], &dead["calls_to_cancelled"]), (&json!("cancelled"), &json!(2)));
+            assert_eq!((&dead["deadline"], &dead["mode"]), (&json!("2021-05-31"), &json!("整体并入")));
+            assert_eq!(of("2250857")["calls_to_cancelled"], 1, "however the carrier writes it");
+            assert_eq!((&late["state"], &late["overdue"]), (&json!("planned"), &json!(["merge"])));
+            let overdue = operator.get("/api/v1/plan/tasks?overdue=true").await.json();
+            assert_eq!(overdue["tasks"].as_array().unwrap().len(), 1);
+            stop.send(true).unwrap();
+        };
+        let (served, ()) = tokio::join!(serve(listener, shared.clone(), stopped), told);
+        served.unwrap();
+    })
+    .await;
+}
+
+/// Copies rows into the records, as another node's tailer would.
+async fn record(shared: &Shared, rows: [Row; 3]) {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = Ledger::open(ledger::Config::new(dir.path(), "mianyang"), IDS, Wall(0)).unwrap();
+    ledger.append(&rows);
+    Tailer::new(shared.store.clone(), dir.path().to_owned(), 2, Keep::default()).catch_up().await.unwrap();
+}

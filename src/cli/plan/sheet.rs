@@ -157,7 +157,7 @@ mod tests {
         let (plan, csv) = (folder.path().join("plan.toml"), folder.path().join("lines.csv"));
         export(&exchange, &csv, Some(&plan)).expect("written");
         let text = read(&csv).expect("there").replacen("双号并行", "双号", 1);
-        for (bytes, wanted) in [(text.into_bytes(), "column J 归并方式"), (vec![b'a'; 10 << 20], "10485760 bytes")]
+        for (bytes, wanted) in [(text.into_bytes(), "column M 归并方式"), (vec![b'a'; 10 << 20], "10485760 bytes")]
         {
             std::fs::write(&csv, bytes).expect("written");
             let Outcome::Refused(said) = import(&exchange, &csv, Some(&plan), None).expect("told") else {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Building;
-use crate::dialplan::Line;
+use super::phases::word;
 use crate::dialplan::lint::Part;
-use crate::dialplan::table::{At, Table, one_of};
+use crate::dialplan::table::{At, Table, civil, one_of};
+use crate::dialplan::{Line, Task};
 use crate::types::LineNumber;
 
 impl<'r, 'a> Building<'r, 'a> {
@@ -31,6 +32,7 @@ impl<'r, 'a> Building<'r, 'a> {
         let also = table.parsed_list("also", "the number as the carrier writes it, digits only", super::line_number);
         let name = table.need_text("name", "the name in records: name = \"市场监管投诉举报热线\"");
         let unit = self.read_unit(table, units);
+        let task = self.read_task(table);
         let (hours, closed) = self.read_hours(table, number.as_ref().map(|at| &at.value));
         let phases = self.read_phases(table, number.as_ref().map(|at| &at.value));
         let Some(number) = number else { return };
@@ -46,6 +48,9 @@ impl<'r, 'a> Building<'r, 'a> {
             }
         }
         let name = name.map(|at| at.value).unwrap_or_default();
+        if let Some(task) = task {
+            self.plan.tasks.insert(number.value.clone(), task);
+        }
         self.places.insert(Part::Line(number.value.clone()), number.with_nothing());
         self.plan.lines.insert(number.value.clone(), Line { number: number.value, name, unit, hours, closed, phases });
     }
@@ -62,6 +67,29 @@ impl<'r, 'a> Building<'r, 'a> {
             self.reader.error(unit.span.clone(), &unit.key, message, Some(hint));
         }
         unit.value
+    }
+
+    /// What the merge document asks of the line.
+    fn read_task(&self, table: &Table<'r, 'a>) -> Option<Task> {
+        let table = table.table("task")?;
+        let day = |key: &'static str| {
+            let at = table.date(key)?;
+            let local = civil(&at.value).ok().filter(|_| at.value.time.is_none());
+            if local.is_none() {
+                let hint = "the last day that is in time: 2021-10-15".to_owned();
+                self.reader.error(at.span.clone(), &at.key, format!("{} is no day", at.value), Some(hint));
+            }
+            local.map(|local| local.date())
+        };
+        let task = Task { mode: word(&table, "mode"), deadline: day("deadline"), cancel_by: day("cancel_by") };
+        let says = ["mode", "deadline", "cancel_by"].iter().any(|key| table.has(key));
+        let here = table.here();
+        table.finish();
+        if !says && self.reader.is_good() {
+            let hint = "task = { deadline = 2021-10-15 }, with the day of the merge document".to_owned();
+            self.reader.error(here.span, &here.key, "this task says nothing", Some(hint));
+        }
+        Some(task)
     }
 
     /// Refuses the number of an emergency service or a utility: no mode of merging may touch it.

@@ -4,13 +4,12 @@
 
 use std::cmp::Ordering;
 
-use jiff::civil;
 use jiff::{Timestamp, ToSpan};
 use toml::value::Datetime;
 
 use super::Building;
 use crate::dialplan::lint::Part;
-use crate::dialplan::table::{At, Table, one_of};
+use crate::dialplan::table::{At, Table, civil, one_of};
 use crate::dialplan::{
     Answering, Attributes, Lifecycle, Mode, NumberFate, Phase, Reactivated, Service, ToldEnd, ToldService, Worded,
 };
@@ -100,16 +99,7 @@ impl<'r, 'a> Building<'r, 'a> {
     }
 
     fn moment(&self, text: &Datetime) -> Result<Wall, String> {
-        let (Some(date), None) = (text.date, text.offset) else {
-            return Err(format!("{text} is no day in the plan's zone"));
-        };
-        let small = |n: u8| i8::try_from(n).map_err(|_| format!("{text} is no day"));
-        let year = i16::try_from(date.year).map_err(|_| format!("{text} is no day"))?;
-        let day = civil::Date::new(year, small(date.month)?, small(date.day)?).map_err(|e| e.to_string())?;
-        let local = match text.time {
-            None => day.to_datetime(civil::Time::midnight()),
-            Some(time) => day.at(small(time.hour)?, small(time.minute)?, small(time.second.unwrap_or(0))?, 0),
-        };
+        let local = civil(text)?;
         let moment = local.to_zoned(self.zone.clone()).map_err(|e| e.to_string())?;
         Ok(Wall(moment.timestamp().as_millisecond()))
     }

@@ -1,5 +1,6 @@
 //! Puts lines into the text of a plan: what is the same stays byte for byte, with the comments in and above it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Value;
@@ -172,19 +173,16 @@ fn phase(cells: &Cells) -> String {
 /// The keys of a table, a line each; those of an inline table together.
 fn keys(cells: &Cells) -> String {
     let mut written = String::new();
-    let mut inline: Option<(&str, Vec<String>)> = None;
+    let mut inline: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (place, text) in cells {
         let column = &COLUMNS[*place];
         let value = in_toml(column.form, text);
         match column.key.split_once('.') {
             None => written.push_str(&format!("{} = {value}\n", column.key)),
-            Some((table, key)) => {
-                let (_, pairs) = inline.get_or_insert((table, Vec::new()));
-                pairs.push(format!("{key} = {value}"));
-            }
+            Some((table, key)) => inline.entry(table).or_default().push(format!("{key} = {value}")),
         }
     }
-    if let Some((table, pairs)) = inline {
+    for (table, pairs) in inline {
         written.push_str(&format!("{table} = {{ {} }}\n", pairs.join(", ")));
     }
     written

@@ -53,18 +53,6 @@ pub(super) fn in_toml(text: &str) -> String {
     }
 }
 
-/// As the plan file has it; a moment with a zone is none of a plan.
-pub(super) fn of_toml(value: &toml::value::Datetime) -> Option<DateTime> {
-    let (date, None) = (value.date?, value.offset) else { return None };
-    let small = |n: u8| i8::try_from(n).ok();
-    let date = Date::new(i16::try_from(date.year).ok()?, small(date.month)?, small(date.day)?).ok()?;
-    let time = match value.time {
-        None => Time::midnight(),
-        Some(time) => Time::new(small(time.hour)?, small(time.minute)?, small(time.second.unwrap_or(0))?, 0).ok()?,
-    };
-    Some(date.to_datetime(time))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

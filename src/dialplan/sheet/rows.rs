@@ -8,6 +8,7 @@ use super::columns::{COLUMNS, Column, Form, NAME, NUMBER, Part, index};
 use super::grid::{Cell, Grid, Mistakes, Spot};
 use super::moment;
 use crate::dialplan::report::nearest;
+use crate::dialplan::table::civil;
 
 /// Between the texts of a list.
 const BETWEEN: &str = "、";
@@ -34,8 +35,9 @@ pub(super) struct SheetLine {
     pub(super) head: Cells,
     /// Its phases, each with its row in the sheet.
     pub(super) phases: Vec<(usize, Cells)>,
-    /// Its first row in the sheet.
+    /// Its first row in the sheet, and what could not be read there.
     row: usize,
+    unread: BTreeSet<usize>,
 }
 
 impl SheetLine {
@@ -67,7 +69,7 @@ impl Rows {
         for line in tables(&plan, "line") {
             let head = cells(line, Part::Line, "")?;
             let phases = tables(line, "phase").map(|phase| cells(phase, Part::Phase, "").map(|cells| (0, cells)));
-            rows.lines.push(SheetLine { head, phases: phases.collect::<Result<_, String>>()?, row: 0 });
+            rows.lines.push(SheetLine { head, phases: phases.collect::<Result<_, String>>()?, ..SheetLine::default() });
         }
         Ok(rows)
     }
@@ -175,7 +177,7 @@ impl Rows {
     }
 
     fn read_row(&mut self, row: usize, cells: &BTreeMap<usize, Cell>, mistakes: &mut Mistakes<'_>) {
-        let (mut head, mut phase) = (Cells::new(), Cells::new());
+        let (mut head, mut phase, mut unread) = (Cells::new(), Cells::new(), BTreeSet::new());
         for (at, cell) in cells {
             let found = self.places.iter().find(|(_, column)| *column == at);
             let Some(place) = found.map(|(place, _)| *place) else {
@@ -192,48 +194,44 @@ impl Rows {
                     Part::Line => drop(head.insert(place, text)),
                     Part::Phase | Part::Shown => drop(phase.insert(place, text)),
                 },
-                Err((message, hint)) => mistakes.add((row, *at), column.name, message, hint),
+                Err((message, hint)) => {
+                    unread.insert(place);
+                    mistakes.add((row, *at), column.name, message, hint);
+                }
             }
         }
         self.check_trunks(row, &mut phase, mistakes);
-        self.join(row, head, phase, cells, mistakes);
+        let line = SheetLine { head, phases: vec![(row, phase)], row, unread };
+        self.join(line, mistakes);
     }
 
     /// Puts a row to its line.
-    fn join(
-        &mut self,
-        row: usize,
-        head: Cells,
-        phase: Cells,
-        cells: &BTreeMap<usize, Cell>,
-        mistakes: &mut Mistakes<'_>,
-    ) {
+    fn join(&mut self, new: SheetLine, mistakes: &mut Mistakes<'_>) {
+        let SheetLine { head, phases, row, unread } = &new;
         let Some(number) = head.get(&NUMBER) else {
-            let at = self.places[&NUMBER];
-            if !cells.contains_key(&at) {
+            if !unread.contains(&NUMBER) {
                 let hint = "each row names its line, also where it stands below another phase of it".to_owned();
-                mistakes.add((row, at), COLUMNS[NUMBER].name, "the number is missing".to_owned(), Some(hint));
+                let spot = (*row, self.places[&NUMBER]);
+                mistakes.add(spot, COLUMNS[NUMBER].name, "the number is missing".to_owned(), Some(hint));
             }
             return;
         };
         let Some(line) = self.lines.iter_mut().find(|line| line.number() == number) else {
-            self.lines.push(SheetLine { head, phases: vec![(row, phase)], row });
+            self.lines.push(new);
             return;
         };
         for (place, text) in head {
-            match line.head.get(&place) {
-                Some(before) if *before == text => {}
-                before => {
-                    let name = COLUMNS[place].name;
-                    let says = before.map_or_else(|| "nothing".to_owned(), |before| format!("{before:?}"));
-                    let message =
-                        format!("{} stands in row {} already, where {name} is {says}", line.number(), line.row);
-                    let hint = "two lines cannot have one number, and all rows of a line say the same".to_owned();
-                    mistakes.add((row, self.places[&place]), name, message, Some(hint));
-                }
+            let before = line.head.get(place);
+            if before == Some(text) || line.unread.contains(place) {
+                continue;
             }
+            let name = COLUMNS[*place].name;
+            let says = before.map_or_else(|| "nothing".to_owned(), |before| format!("{before:?}"));
+            let message = format!("{number} stands in row {} already, where {name} is {says}", line.row);
+            let hint = "two lines cannot have one number, and all rows of a line say the same".to_owned();
+            mistakes.add((*row, self.places[place]), name, message, Some(hint));
         }
-        line.phases.push((row, phase));
+        line.phases.extend_from_slice(phases);
     }
 
     /// The trunks are those of the place outside: they are checked, and taken from there.
@@ -328,7 +326,7 @@ fn in_cell(column: &Column, value: &Value) -> String {
             words().iter().find(|(known, _)| known == word).map_or(word.clone(), |(_, shown)| (*shown).to_owned())
         }
         (_, Value::String(text)) => text.clone(),
-        (_, Value::Datetime(at)) => moment::of_toml(at).map_or_else(|| at.to_string(), moment::shown),
+        (_, Value::Datetime(at)) => civil(at).map_or_else(|_| at.to_string(), moment::shown),
         (_, Value::Array(all)) => {
             all.iter().map(|one| one.as_str().unwrap_or_default()).collect::<Vec<_>>().join(BETWEEN)
         }

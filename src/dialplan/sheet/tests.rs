@@ -134,7 +134,7 @@ fn what_changes_is_written_and_all_else_keeps_its_comments() {
 #[test]
 fn a_phase_that_stays_keeps_its_bytes_when_another_one_changes() {
     let text = MIANYANG.replacen("from = 2021-05-31\n", "from = 2021-05-31 # 附件: \"5月31日前\"\n", 1);
-    let csv = exported(&text).replacen("2021-08-01", "2021-08-02 08:30", 1);
+    let csv = exported(&text).replacen("2021-08-01,,已注销", "2021-08-02 08:30,,已注销", 1);
     let back = imported(&csv, &text).unwrap_or_else(|why| panic!("{why}"));
     assert_eq!(back.changed, 1);
     assert!(back.text.contains("from = 2021-05-31 # 附件") && back.text.contains("from = 2021-08-02T08:30:00\n"));
@@ -148,13 +148,14 @@ fn wrong(csv: &str) -> String {
 #[test]
 fn each_mistake_stands_at_its_row_and_column() {
     for (old, new, wanted) in [
-        ("整体并入", "整体合并", "row 15, column J 归并方式"),
-        ("2021-05-31", "2021-31-05", "row 15, column H 开始"),
-        ("2021-08-01", "2021-05-31", "row 16, column H 开始"),
-        ("general", "generel", "column O 队列"),
-        ("sub-center-12366", "sub-center-12377", "column U 去向"),
-        ("greeting/12345", "greeting/absent", "column R 问候语"),
-        ("greeting/12345", "../x", "column R 问候语"),
+        ("整体并入", "整体合并", "row 15, column M 归并方式"),
+        ("2021-05-31,,整体并入", "2021-31-05,,整体并入", "row 15, column K 开始"),
+        ("2021-05-31,2021-08-01", "五月底,2021-08-01", "row 15, column I 归并期限"),
+        ("2021-08-01,,已注销", "2021-05-31,,已注销", "row 16, column K 开始"),
+        ("general", "generel", "column R 队列"),
+        ("sub-center-12366", "sub-center-12377", "column X 去向"),
+        ("greeting/12345", "greeting/absent", "column U 问候语"),
+        ("greeting/12345", "../x", "column U 问候语"),
     ] {
         let said = wrong(&changed(old, new));
         assert!(said.contains(wanted), "{old} -> {new}:\n{said}");
@@ -189,10 +190,10 @@ fn a_number_that_stands_for_two_lines_and_an_emergency_number_are_refused() {
 fn trunks_are_shown_and_checked() {
     let csv = exported(MIANYANG);
     let row = csv.lines().find(|row| row.starts_with("12366")).expect("a row");
-    let trunk = row.split(',').nth(23).expect("the column of trunks");
+    let trunk = row.split(',').nth(26).expect("the column of trunks");
     assert!(!trunk.is_empty(), "{row}");
     let said = wrong(&csv.replace(&format!(",{trunk},"), ",telecon,"));
-    assert!(said.contains("there is no trunk \"telecon\"") && said.contains("column X 中继"), "{said}");
+    assert!(said.contains("there is no trunk \"telecon\"") && said.contains("column AA 中继"), "{said}");
     let other = plan(MIANYANG).trunks.iter().map(|t| t.name.clone()).find(|name| name != trunk).expect("another");
     let said = wrong(&csv.replace(&format!(",{trunk},"), &format!(",{other},")));
     assert!(said.contains("go out over"), "{said}");
@@ -202,7 +203,7 @@ fn trunks_are_shown_and_checked() {
 fn all_mistakes_are_told_at_once_and_in_the_order_of_the_sheet() {
     let csv = exported(MIANYANG)
         .replacen("整体并入", "整体合并", 1)
-        .replace("2021-10-31", "十月底")
+        .replace("2021-10-31,,设分中心", "十月底,,设分中心")
         .replace("12385,", "119,");
     let said = wrong(&csv);
     let places: Vec<usize> =
@@ -308,9 +309,9 @@ fn a_workbook_may_have_dates_numbers_and_texts() {
     let bytes = edited(|sheet| {
         sheet.write_number(14, 0, 12336).expect("a number");
         let day = ExcelDateTime::from_ymd(2021, 5, 31).expect("a day");
-        sheet.write_datetime_with_format(14, 7, &day, &date).expect("a date");
+        sheet.write_datetime_with_format(14, 10, &day, &date).expect("a date");
         let day = ExcelDateTime::from_ymd(2021, 8, 1).and_then(|day| day.and_hms(8, 35, 0.0)).expect("a minute");
-        sheet.write_datetime_with_format(15, 7, &day, &minute).expect("a date");
+        sheet.write_datetime_with_format(15, 10, &day, &minute).expect("a date");
     });
     let back = of_workbook(&bytes).unwrap_or_else(|why| panic!("{why}"));
     assert_eq!(back.changed, 1);
@@ -329,11 +330,11 @@ fn a_workbook_with_merged_cells_numbers_for_dates_and_broken_formulas_is_refused
     let said = of_workbook(&merged).expect_err("refused");
     assert!(said.contains("the cells C2 to C5 are merged") && said.contains("row 2, column C 责任单位"), "{said}");
     let said = of_workbook(&edited(|sheet| {
-        sheet.write_number(14, 7, 44_347).expect("a number");
+        sheet.write_number(14, 10, 44_347).expect("a number");
         sheet.write_formula(15, 2, rust_xlsxwriter::Formula::new("=1/0").set_result("#DIV/0!")).expect("a formula");
     }))
     .expect_err("refused");
-    assert!(said.contains("\"44347\" is no day") && said.contains("row 15, column H 开始"), "{said}");
+    assert!(said.contains("\"44347\" is no day") && said.contains("row 15, column K 开始"), "{said}");
     assert!(said.contains("row 16, column C 责任单位"), "{said}");
 }
 

@@ -41,7 +41,7 @@ pub(super) fn write(grid: &Grid) -> Vec<u8> {
             .expect("a cell inside the sheet");
         }
     }
-    for (column, width) in [(1_u16, 32.0), (2, 22.0), (7, 18.0), (8, 12.0), (9, 16.0)] {
+    for (column, width) in [(1_u16, 32.0), (2, 22.0), (10, 18.0), (11, 12.0), (12, 16.0)] {
         sheet.set_column_width(column, width).expect("a column of the sheet");
     }
     workbook.save_to_buffer().expect("memory takes all that is written")
