@@ -1,5 +1,7 @@
 //! Calls played through Mianyang's plan, and plans compared: the answers an operator would act on.
 
+mod cities;
+
 use super::*;
 use crate::dialplan::file::{Outside, read};
 use crate::dialplan::{AnswerWhen, Destination, OutsideService, RouteOut, Service};
