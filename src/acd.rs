@@ -17,6 +17,9 @@ use pool::{Pool, PoolId};
 use queue::{Queue, Rank, Step, Waiter};
 use routing::Free;
 
+/// Where the numbers of ordinary tickets begin: those before are for calls at the front.
+const BEHIND_THE_FRONT: u64 = 1 << 32;
+
 /// How many of the candidates a match names.
 const NAMED: usize = 5;
 
@@ -116,6 +119,7 @@ pub struct Acd {
     changes: BTreeSet<(Mono, CallId)>,
     change_of: BTreeMap<CallId, Mono>,
     next_arrival: u64,
+    next_front: u64,
 }
 
 impl Acd {
@@ -195,7 +199,20 @@ impl Acd {
     /// The claim of a call that has just arrived. It keeps it for its whole life.
     pub fn ticket(&mut self, now: Mono, priority: u8) -> Ticket {
         self.next_arrival += 1;
-        Ticket::new(priority, self.next_arrival, now)
+        Ticket::new(priority, BEHIND_THE_FRONT + self.next_arrival, now)
+    }
+
+    /// A claim before all others, of highest priority: of a caller whom we have lost once. First come, first served among these.
+    pub fn front_ticket(&mut self, now: Mono) -> Ticket {
+        self.next_front += 1;
+        Ticket::new(u8::MAX, self.next_front, now)
+    }
+
+    /// The free seat that would serve a call of this queue now, other than these; for an agent who asks for one.
+    pub fn free_seat(&self, queue: QueueId, not: &[SeatId]) -> Option<SeatId> {
+        let least = self.least_of(queue);
+        let pool = self.pools.get(&PoolId::Queue(queue))?;
+        pool.in_order(least).find(|seat| !not.contains(seat))
     }
 
     /// A call begins to wait.

@@ -136,6 +136,20 @@ impl Call {
         }
     }
 
+    /// Takes a leg out of the talk of the others, or lets it back.
+    pub fn set_aside(&mut self, id: LegId, aside: bool) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.aside = aside;
+        }
+    }
+
+    /// A leg has another role from now on: a seat that was brought into a talk has the call.
+    pub fn recast(&mut self, id: LegId, role: Role) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.role = role;
+        }
+    }
+
     /// Ends a leg in the way its phase asks for; nothing when that has been done.
     pub fn part(&mut self, id: LegId, cause: Cause) -> Option<LegCommand> {
         let leg = self.legs.get_mut(&id)?;
@@ -186,7 +200,7 @@ mod tests {
         assert_eq!(call.answer(CALLER), Some(LegCommand::Answer));
         call.dial(SEAT, Role::Seat);
         assert!(call.up(CALLER) && call.up(SEAT));
-        (call, Scene::Together { on_hold: music() })
+        (call, Scene::Together { on_hold: music(), alone: music() })
     }
 
     #[test]

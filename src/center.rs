@@ -27,9 +27,12 @@ mod presence;
 mod renew;
 mod tick;
 mod timers;
+mod transfer;
 mod way_out;
 
-pub use io::{Effect, Input, PresenceCommand, Refusal, Reply, SeatChange, SeatNews, TalkCommand, WrapUpCommand};
+pub use io::{
+    Effect, Input, PresenceCommand, Refusal, Reply, SeatChange, SeatNews, TalkCommand, TransferCommand, WrapUpCommand,
+};
 pub use look::{CallView, Doing, QueueView, SeatView, TrunkView, View, WhereIs};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,6 +211,10 @@ impl Center {
             }
             Input::Talk { seat, call, command, reply } => {
                 let done = self.talk_command(seat, call, command, out);
+                out.reply(reply, done);
+            }
+            Input::Transfer { seat, call, command, reply } => {
+                let done = self.transfer_command(seat, call, command, out);
                 out.reply(reply, done);
             }
             Input::Surge { name, on, reply } => {

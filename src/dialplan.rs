@@ -98,6 +98,9 @@ pub struct Outgoing {
     pub line: LineNumber,
     /// How long the called party rings, milliseconds (default 60,000), and the seat's own phone before it.
     pub ring_ms: u32,
+    /// How long an emergency service rings on one way when an agent brings it into a talk, milliseconds (default 10,000); then
+    /// the next way is tried.
+    pub emergency_ring_ms: u32,
     /// Wrap-up after a talk with a citizen, milliseconds (default 30,000).
     pub wrap_up_ms: u32,
     /// How often a citizen's call may have been passed on from hotline to hotline when it leaves us, this time included
@@ -108,7 +111,15 @@ pub struct Outgoing {
 impl Default for Outgoing {
     fn default() -> Self {
         let line = LineNumber::parse("12345").expect("five digits are a number");
-        Self { trunk: None, emergency_trunk: None, line, ring_ms: 60_000, wrap_up_ms: 30_000, most_passed_on: 5 }
+        Self {
+            trunk: None,
+            emergency_trunk: None,
+            line,
+            ring_ms: 60_000,
+            emergency_ring_ms: 10_000,
+            wrap_up_ms: 30_000,
+            most_passed_on: 5,
+        }
     }
 }
 
@@ -134,13 +145,15 @@ pub struct Desk {
     pub reasons: Vec<Word>,
     /// Result codes of calls, as they are shown.
     pub results: Vec<Word>,
+    /// Reasons for a transfer. Where there are any, the desk must name one; a telephone cannot.
+    pub transfer_reasons: Vec<Word>,
     /// Longest break in milliseconds (default 900,000); then the team lead is told.
     pub break_ms: u32,
 }
 
 impl Default for Desk {
     fn default() -> Self {
-        Self { reasons: Vec::new(), results: Vec::new(), break_ms: 900_000 }
+        Self { reasons: Vec::new(), results: Vec::new(), transfer_reasons: Vec::new(), break_ms: 900_000 }
     }
 }
 

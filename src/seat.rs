@@ -516,6 +516,14 @@ impl Seat {
         free
     }
 
+    /// The seat was brought into a talk and has the call now: it counts and is written up as one of a queue.
+    pub fn adopt(&mut self, call: CallId, leg: LegId, day: Date) {
+        if self.work == (Work::OwnCall { call, leg }) {
+            self.today = (day, self.calls_on(day) + 1);
+            self.work = Work::Talking { call, leg };
+        }
+    }
+
     /// We hung up the seat's leg.
     pub fn leave(&mut self, then: Then) {
         if let Some((call, leg)) = self.busy_with() {

@@ -12,6 +12,7 @@ mod now;
 mod number;
 mod pii;
 mod stream;
+mod transfer;
 mod work_calendar;
 
 pub use agent::{Agent, Level, NoLevel, Word};
@@ -26,4 +27,5 @@ pub use now::{Mono, Now, Wall};
 pub use number::{LineNumber, NumberError, PhoneNumber};
 pub use pii::Pii;
 pub use stream::{Codec, CryptoSuite, Direction, MediaPort, SrtpKey, StreamParams, TlsMedia};
+pub use transfer::{TransferEnd, TransferHow, TransferTo};
 pub use work_calendar::{Dated, DayView, NamedDay, WorkCalendar};

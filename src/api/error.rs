@@ -281,7 +281,10 @@ impl ApiError {
 }
 
 fn refused(refusal: Refusal) -> (StatusCode, &'static str) {
-    let absent = matches!(refusal, Refusal::NoSuchSeat | Refusal::NoSuchSurge);
+    let absent = matches!(
+        refusal,
+        Refusal::NoSuchSeat | Refusal::NoSuchSurge | Refusal::NoSuchDestination | Refusal::NoSuchQueue
+    );
     let status = if absent { StatusCode::NOT_FOUND } else { StatusCode::CONFLICT };
     (status, refusal.as_str())
 }
@@ -303,6 +306,13 @@ fn refusal_in_chinese(refusal: Refusal) -> &'static str {
         Refusal::NoSuchNumber => "该号码无法拨打",
         Refusal::OwnLine => "该号码是本平台的热线",
         Refusal::NoSuchLine => "拨号方案中没有该热线",
+        Refusal::TransferRuns => "已有第三方在通话中",
+        Refusal::NoTransfer => "通话中没有可操作的第三方",
+        Refusal::NoSuchDestination => "拨号方案中没有该转接目的地",
+        Refusal::NoSuchQueue => "拨号方案中没有该队列",
+        Refusal::NobodyFree => "该队列目前无人空闲",
+        Refusal::NotReached => "目前无法接通对方",
+        Refusal::ReasonMissing => "请先选择转接原因",
         Refusal::NoSuchSurge => "拨号方案中没有该应急方案",
         Refusal::NotAccepting => "目前不接受新的通话",
     }

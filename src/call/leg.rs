@@ -67,10 +67,17 @@ pub struct Leg {
     pub phase: Phase,
     /// Whether its far end holds us.
     pub held: bool,
+    /// Whether we keep it out of the talk of the others: the caller while an agent asks an expert.
+    pub aside: bool,
 }
 
 impl Leg {
+    /// Whether it speaks with the others now, and hears them.
+    pub fn is_with_others(&self) -> bool {
+        self.phase.is_audible() && !self.held && !self.aside
+    }
+
     pub(super) fn new(role: Role, phase: Phase) -> Self {
-        Self { role, phase, held: false }
+        Self { role, phase, held: false, aside: false }
     }
 }

@@ -12,11 +12,12 @@ pub enum Scene {
     Apart(Source),
     /// Nobody hears anything but comfort silence: somebody speaks a message.
     Silent,
-    /// Everybody hears everybody else. While any far end holds, all hear `on_hold`: the held party must not hear silence,
-    /// and the holding party must not overhear the other.
+    /// Everybody hears everybody else, but who holds or is kept aside: they must not overhear the others, nor be overheard.
     Together {
-        /// Heard on hold and when nobody else is there.
+        /// Heard by who holds or is kept aside: nobody hears silence.
         on_hold: Source,
+        /// Heard by who has nobody to talk with.
+        alone: Source,
     },
 }
 
@@ -24,17 +25,17 @@ impl Scene {
     /// One entry for each leg that can hear.
     pub(super) fn set(&self, legs: &BTreeMap<LegId, Leg>) -> Vec<Hear> {
         let audible: Vec<LegId> = legs.iter().filter(|(_, leg)| leg.phase.is_audible()).map(|(id, _)| *id).collect();
-        let held = audible.iter().any(|id| legs[id].held);
         audible
             .iter()
             .map(|listener| {
                 let from = match self {
                     Scene::Apart(source) => vec![source.clone()],
                     Scene::Silent => Vec::new(),
-                    Scene::Together { on_hold } if held || audible.len() < 2 => vec![on_hold.clone()],
-                    Scene::Together { .. } => {
-                        let others = audible.iter().filter(|other| *other != listener);
-                        others.map(|other| Source::Leg { leg: *other, gain_db: 0 }).collect()
+                    Scene::Together { on_hold, .. } if !legs[listener].is_with_others() => vec![on_hold.clone()],
+                    Scene::Together { alone, .. } => {
+                        let others = audible.iter().filter(|id| *id != listener && legs[id].is_with_others());
+                        let voices: Vec<Source> = others.map(|id| Source::Leg { leg: *id, gain_db: 0 }).collect();
+                        if voices.is_empty() { vec![alone.clone()] } else { voices }
                     }
                 };
                 Hear { leg: *listener, from }

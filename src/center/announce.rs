@@ -82,6 +82,7 @@ impl Center {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::CallerLeft(_)
             | Place::Reaching(_)
             | Place::Outside(_)
             | Place::Overflowing { .. }

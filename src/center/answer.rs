@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::live::{Offer, Party, Place};
+use super::live::{Offer, Party, Place, Talk};
 use super::timers::Timer;
 use super::{Center, Effect, Out};
 use crate::call::Phase;
@@ -23,7 +23,7 @@ impl Center {
             Phase::Answering => self.caller_up(id, leg, out),
             Phase::Dialled | Phase::Ringing | Phase::Heard => match self.offer_of(leg) {
                 Some((_, offer)) => self.seat_up(id, offer, out),
-                None if self.outside_up(id, leg, out) => {}
+                None if self.guest_up(id, leg, out) || self.outside_up(id, leg, out) => {}
                 None => self.outing_up(id, leg, out),
             },
             // The answer has crossed our hang-up: the offer is void, and the leg must still end.
@@ -75,7 +75,7 @@ impl Center {
         }
     }
 
-    fn talk(&mut self, id: CallId, party: Party, out: &mut Out<'_>) {
+    pub(super) fn talk(&mut self, id: CallId, party: Party, out: &mut Out<'_>) {
         self.forget_waiting(id);
         let agent = self.seats.get(&party.seat).and_then(|seat| seat.agent_id());
         let Some(live) = self.calls.get_mut(&id) else { return };
@@ -84,7 +84,8 @@ impl Center {
             self.familiar.note(caller, party.seat, agent);
         }
         out.row(id, CallEvent::Talking { seat: party.seat, leg: party.leg, agent });
-        out.hear(id, live.go(out.now.mono, Place::Talking(party)));
+        live.answered.get_or_insert(party.seat);
+        out.hear(id, live.go(out.now.mono, Place::Talking(Talk::of(party))));
     }
 
     /// Talks are recorded if the configuration says so.

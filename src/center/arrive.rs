@@ -99,6 +99,9 @@ impl Center {
                 to: None,
                 linked: None,
                 notice: None,
+                answered: None,
+                emergency: false,
+                keys: None,
                 notes: 0,
             },
         );
@@ -337,6 +340,7 @@ impl Center {
                 | Place::Offered(_)
                 | Place::Joining(_)
                 | Place::Talking(_)
+                | Place::CallerLeft(_)
                 | Place::Reaching(_)
                 | Place::Outside(_)
                 | Place::Summoning(_)
@@ -374,6 +378,7 @@ impl Center {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::CallerLeft(_)
             | Place::Reaching(_)
             | Place::Outside(_)
             | Place::Summoning(_)

@@ -3,7 +3,7 @@
 //! [`Center::check`] states the same for tests and panics. Here a fault of ours must not cost a seat or a caller: a seat that
 //! is stuck, a call in no queue, a wait without a deadline would stay so until somebody notices.
 
-use super::live::Place;
+use super::live::{GuestAt, Place};
 use super::timers::Timer;
 use super::{Center, Effect, Out, SeatChange, SeatNews};
 use crate::call::Phase;
@@ -50,6 +50,8 @@ impl Center {
         let lost_place = live.place.is_leased() && self.timers.at(Timer::Place(id)).is_none();
         let desk = live.way.as_ref().and_then(|way| way.desk.as_ref());
         let lost_desk = desk.is_some_and(|desk| desk.leg.is_some()) && self.timers.at(Timer::Desk(id)).is_none();
+        let rung = live.place.guest().is_some_and(|guest| matches!(guest.at, GuestAt::Rung(_)));
+        let lost_guest = rung && self.timers.at(Timer::Guest(id)).is_none();
         let legs = live.call.legs().filter(|(_, leg)| leg.phase == Phase::Parting);
         let lost: Vec<LegId> =
             legs.map(|(leg, _)| leg).filter(|leg| self.timers.at(Timer::Leg(*leg)).is_none()).collect();
@@ -59,10 +61,13 @@ impl Center {
         if lost_desk {
             self.timers.set(Timer::Desk(id), out.now.mono);
         }
+        if lost_guest {
+            self.timers.set(Timer::Guest(id), out.now.mono);
+        }
         for leg in &lost {
             self.watch_parting(*leg, out);
         }
-        if lost_place || lost_desk || !lost.is_empty() {
+        if lost_place || lost_desk || lost_guest || !lost.is_empty() {
             self.heal_call(id, Healed::NoDeadline, out);
         }
     }

@@ -1,12 +1,12 @@
 //! Whether the books balance. Called by tests and simulations after every input.
 
-use super::live::{Live, Outing, Party, Place, Saying, Sentence};
+use super::live::{Guest, GuestAt, Live, Outing, Party, Place, Saying, Sentence, Talk};
 use super::timers::Timer;
 use super::way_out::Attempt;
 use super::{Center, Door};
-use crate::call::{Phase, Role};
+use crate::call::{Leg, Phase, Role};
 use crate::seat::Work;
-use crate::types::{CallId, LegId, Source};
+use crate::types::{CallId, LegId, Source, TransferHow};
 
 impl Center {
     /// Compares calls, seats, queues, legs and timers with each other.
@@ -43,6 +43,7 @@ impl Center {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::CallerLeft(_)
             | Place::Reaching(_)
             | Place::Outside(_)
             | Place::Overflowing { .. }
@@ -63,7 +64,9 @@ impl Center {
                 Work::Offered(lease) | Work::Ringing(lease) => {
                     live.place.offers().iter().any(|offer| offer.id == lease.offer)
                 }
-                Work::Talking { .. } => matches!(live.place, Place::Joining(_) | Place::Talking(_)),
+                Work::Talking { .. } => {
+                    matches!(live.place, Place::Joining(_) | Place::Talking(_) | Place::CallerLeft(_))
+                }
                 Work::Idle | Work::OwnCall { .. } | Work::Leaving { .. } | Work::Resting { .. } | Work::WrapUp(_) => {
                     false
                 }
@@ -80,6 +83,7 @@ impl Center {
         owners.extend(live.place.party().map(|party| party.leg));
         owners.extend(live.place.outing().into_iter().flat_map(|outing| [Some(outing.from.leg), outing.to]).flatten());
         owners.extend(live.place.reaching().and_then(|attempt| attempt.leg));
+        owners.extend(live.place.guest().and_then(Guest::leg));
         owners.extend(live.place.through().map(|through| through.leg));
         owners.extend(live.way.as_ref().and_then(|way| way.desk.as_ref()).and_then(|desk| desk.leg));
         let ending = matches!(live.place, Place::Ending { .. });
@@ -96,7 +100,11 @@ impl Center {
             }
         }
         let callers = live.call.legs().filter(|(_, leg)| leg.role == Role::Caller).count();
-        assert!(ending || callers == usize::from(live.is_callers()), "{id} has {callers} callers");
+        let has_caller = live.is_callers() && !matches!(live.place, Place::CallerLeft(_));
+        assert!(ending || callers == usize::from(has_caller), "{id} has {callers} callers");
+        let rung = live.place.guest().is_some_and(|guest| matches!(guest.at, GuestAt::Rung(_)));
+        assert_eq!(self.timers.at(Timer::Guest(id)).is_some(), rung, "{id}: a third and its deadline differ");
+        assert!(live.place.guest().is_none_or(|guest| guest.leg().is_some()), "{id} rings for nobody");
         assert!(live.place.reaching().is_none_or(|attempt| attempt.leg.is_some()), "{id} reaches for nobody");
     }
 
@@ -143,7 +151,8 @@ impl Center {
                 | Timer::MaxWait(call)
                 | Timer::Overflow(call)
                 | Timer::Say(call)
-                | Timer::Desk(call) => self.calls.contains_key(&call),
+                | Timer::Desk(call)
+                | Timer::Guest(call) => self.calls.contains_key(&call),
                 Timer::Leg(leg) => self.call_of.contains_key(&leg),
                 Timer::Seat(seat) => self.seats.contains_key(&seat),
                 Timer::DrainNotice | Timer::DrainEnd => matches!(self.door, Door::Draining { .. }),
@@ -169,6 +178,11 @@ fn check_sound(id: CallId, live: &Live) {
         assert_eq!(hears.is_empty(), *place == Place::Message, "{id}: {leg} hears {hears:?} in {place:?}");
         for source in hears {
             let fits = match (source, place) {
+                // Who consults hears how the third is rung.
+                (Source::Ringback, Place::Talking(talk)) => consults(talk, leg).is_some(),
+                (Source::Leg { leg: other, .. }, Place::Talking(talk)) if consults(talk, leg) == Some(*other) => {
+                    live.call.leg(*other).is_some_and(|leg| leg.phase == Phase::Heard)
+                }
                 (
                     Source::Prompt { run, .. },
                     Place::Greeting(Saying { run: now, .. })
@@ -179,8 +193,8 @@ fn check_sound(id: CallId, live: &Live) {
                 ) => run == now,
                 (
                     Source::Leg { leg: other, .. },
-                    Place::Joining(_) | Place::Talking(_) | Place::Outside(_) | Place::Called(_),
-                ) => !state.held && live.call.leg(*other).is_some_and(|leg| leg.phase.is_audible()),
+                    Place::Joining(_) | Place::Talking(_) | Place::CallerLeft(_) | Place::Outside(_) | Place::Called(_),
+                ) => state.is_with_others() && live.call.leg(*other).is_some_and(Leg::is_with_others),
                 (Source::Music { .. }, Place::Waiting | Place::Offered(_))
                 | (Source::Ringback, Place::Reaching(_) | Place::Calling(_)) => true,
                 (Source::Leg { leg: other, .. }, Place::Reaching(Attempt { leg: rung, .. }))
@@ -189,8 +203,8 @@ fn check_sound(id: CallId, live: &Live) {
                 }
                 (
                     Source::Music { .. },
-                    Place::Joining(_) | Place::Talking(_) | Place::Outside(_) | Place::Called(_),
-                ) => live.call.legs().any(|(_, leg)| leg.held),
+                    Place::Joining(_) | Place::Talking(_) | Place::CallerLeft(_) | Place::Outside(_) | Place::Called(_),
+                ) => live.call.legs().any(|(_, leg)| leg.held || leg.aside),
                 (
                     Source::Prompt { .. } | Source::Leg { .. } | Source::Music { .. } | Source::Ringback,
                     Place::Greeting(_)
@@ -201,6 +215,7 @@ fn check_sound(id: CallId, live: &Live) {
                     | Place::Offered(_)
                     | Place::Joining(_)
                     | Place::Talking(_)
+                    | Place::CallerLeft(_)
                     | Place::Reaching(_)
                     | Place::Outside(_)
                     | Place::Overflowing { .. }
@@ -214,4 +229,10 @@ fn check_sound(id: CallId, live: &Live) {
             assert!(fits, "{id}: {leg} hears {source:?} in {place:?}");
         }
     }
+}
+
+/// The leg that is rung for this agent, who hears that alone.
+fn consults(talk: &Talk, agent: LegId) -> Option<LegId> {
+    let guest = talk.guest.as_ref().filter(|guest| guest.how == TransferHow::Consult && talk.party.leg == agent)?;
+    if let GuestAt::Rung(attempt) = &guest.at { attempt.leg } else { None }
 }

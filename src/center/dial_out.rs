@@ -9,11 +9,18 @@ use super::way_out::WayOut;
 use super::{Center, Out, Refusal, TalkCommand};
 use crate::call::{Call, Phase, Role};
 use crate::dialplan::{Callee, feature};
-use crate::seat::{Seat, Then, Work, WrapUpRule};
+use crate::seat::{Then, WrapUpRule};
 use crate::types::{
     CallEvent, CallId, Calling, Cause, Dial, Fate, LegCommand, LegId, LineNumber, Origin, PhoneNumber, PromptName,
     SeatId, Target, Wall,
 };
+
+/// Whom a number means that an agent brings into a talk.
+pub(super) struct Callees {
+    pub(super) ways: Vec<WayOut>,
+    /// Whether it is an emergency service.
+    pub(super) emergency: bool,
+}
 
 impl Center {
     /// Whom a seat calls with this number. An emergency call goes out whatever else is closed, and from any seat.
@@ -31,13 +38,23 @@ impl Center {
             Callee::Seat(other) if other != seat => Ok(Whom::Seat(other)),
             Callee::Emergency | Callee::Citizen => match self.plan.ways_out(emergency) {
                 ways if ways.is_empty() => Err(Refusal::NoSuchNumber),
-                ways => {
-                    Ok(Whom::Over(ways.into_iter().map(|trunk| WayOut { trunk, number: number.clone() }).collect()))
-                }
+                ways => Ok(Whom::Over(
+                    ways.into_iter().map(|trunk| WayOut::Trunk { trunk, number: number.clone() }).collect(),
+                )),
             },
             Callee::OwnLine => Err(Refusal::OwnLine),
             Callee::Seat(_) | Callee::Nobody => Err(Refusal::NoSuchNumber),
         }
+    }
+
+    /// Whom an agent who talks brings in with this number.
+    pub(super) fn callees(&self, seat: SeatId, number: &PhoneNumber, wall: Wall) -> Result<Callees, Refusal> {
+        let emergency = self.plan.callee(number, wall) == Callee::Emergency;
+        let ways = match self.whom(seat, number, wall)? {
+            Whom::Seat(other) => vec![WayOut::Seat(other)],
+            Whom::Over(ways) => ways,
+        };
+        Ok(Callees { ways, emergency })
     }
 
     /// The desk orders a call: the seat's own phone is rung first.
@@ -84,6 +101,9 @@ impl Center {
             to: None,
             linked,
             notice: None,
+            answered: None,
+            emergency: false,
+            keys: None,
             notes: 0,
         };
         self.calls.insert(id, live);
@@ -125,6 +145,7 @@ impl Center {
         if let Some(live) = self.calls.get_mut(&id) {
             let line = matches!(whom, Whom::Over(_)).then(|| live.called.clone());
             live.to = Some(number.clone());
+            live.emergency = self.plan.callee(&number, out.now.wall) == Callee::Emergency;
             let linked = live.linked;
             out.row(id, CallEvent::Placed { leg: from.leg, seat: from.seat, agent, number, line, linked });
         }
@@ -148,8 +169,10 @@ impl Center {
         let (beside, line) = (Some(outing.from.leg), own(live.called.as_str().to_owned()));
         let leg = match &mut outing.whom {
             Whom::Seat(other) => {
-                let (other, from) = (*other, own(outing.from.seat.0.to_string()));
-                self.ring_seat(id, other, &outing.from, from, out).ok_or(Cause::Busy)
+                let (other, seat) = (*other, outing.from.seat);
+                let name = self.plan.seats.get(&seat).map(|seat| seat.name.clone()).unwrap_or_default();
+                let from = (own(seat.0.to_string()), name, beside);
+                self.ring_seat(id, other, from, None, out).ok_or(Cause::Busy)
             }
             Whom::Over(ways) => self.dial_way(id, ways, None, (line, beside), out).ok_or(before),
         };
@@ -160,32 +183,6 @@ impl Center {
             }
             Err(cause) => self.not_reached(id, cause, out),
         }
-    }
-
-    /// Rings another seat for one that calls it; `None` when it is not free.
-    fn ring_seat(
-        &mut self,
-        id: CallId,
-        other: SeatId,
-        from: &Party,
-        calling: Calling,
-        out: &mut Out<'_>,
-    ) -> Option<LegId> {
-        let free = |seat: &Seat| seat.is_signed_in() && seat.reachable() && seat.work() == Work::Idle;
-        self.seats.get(&other).filter(|seat| free(seat))?;
-        let live = self.calls.get(&id)?;
-        let (line, number) = (live.called.clone(), live.to.clone()?);
-        let line_name = self.plan.seats.get(&from.seat).map(|seat| seat.name.clone()).unwrap_or_default();
-        let auto_answer = self.plan.seats.get(&other).is_some_and(|planned| planned.auto_answer);
-        let (target, beside) = (Target::Seat(other), Some(from.leg));
-        let dial = Dial { target, beside, calling, line, line_name, auto_answer };
-        let leg = self.dial_party(id, dial, (number, None, None), out);
-        self.seat_of.insert(leg, other);
-        if let Some(seat) = self.seats.get_mut(&other) {
-            seat.own_call(out.now.mono, id, leg);
-        }
-        self.settle(other, out);
-        Some(leg)
     }
 
     pub(super) fn name_of_line(&self, line: &LineNumber) -> String {
@@ -222,6 +219,7 @@ impl Center {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::CallerLeft(_)
             | Place::Reaching(_)
             | Place::Outside(_)
             | Place::Overflowing { .. }
@@ -241,13 +239,9 @@ impl Center {
 
     /// Hangs up the party that is rung.
     fn let_go(&mut self, id: CallId, outing: &Outing, cause: Cause, out: &mut Out<'_>) {
-        let Some(leg) = outing.to else { return };
-        if let Whom::Seat(other) = outing.whom
-            && let Some(seat) = self.seats.get_mut(&other)
-        {
-            seat.leave(Then::Idle);
+        if let Some(leg) = outing.to {
+            self.let_rung_go(id, leg, cause, out);
         }
-        self.part(id, leg, cause, out);
     }
 
     /// The seat hears why its call has come to nothing.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use super::live::{Place, Sentence};
+use super::live::{Live, Place, Sentence};
 use super::timers::Timer;
 use super::{Center, Door, Out};
 use crate::types::{CallId, Cause, Fate, RunId, WishKind};
+
+/// How often the end of a drain looks whether the last emergency call is over.
+const EMERGENCY_LOOK: Duration = Duration::from_secs(1);
 
 impl Center {
     /// No new calls from now on. Of two times the earlier one counts.
@@ -43,7 +46,7 @@ impl Center {
     /// Everybody who talks, waits or listens hears that the call will end; then things go on as before.
     pub(super) fn tell_of_end(&mut self, out: &mut Out<'_>) {
         for (id, live) in &mut self.calls {
-            if hears_notice(&live.place) {
+            if hears_notice(&live.place) && !live.emergency {
                 live.notice = Some(self.ids.run());
                 out.hear(*id, live.sound());
             }
@@ -61,13 +64,19 @@ impl Center {
         true
     }
 
-    /// The time is over: whoever is still there is hung up, and the record says why.
+    /// The time is over: whoever is still there is hung up, and the record says why. Who talks with an emergency service, or
+    /// waits for its answer, is not: the end waits for them.
     pub(super) fn drain_over(&mut self, out: &mut Out<'_>) {
-        self.door = Door::Closed;
         self.timers.clear(Timer::DrainNotice);
-        let left: Vec<(CallId, Fate)> = self.calls.iter().map(|(id, live)| (*id, fate_now(&live.place))).collect();
+        let ends = |(id, live): (&CallId, &Live)| (!live.emergency).then(|| (*id, fate_now(&live.place)));
+        let left: Vec<(CallId, Fate)> = self.calls.iter().filter_map(ends).collect();
         for (id, fate) in left {
             self.end(id, fate, Cause::Restart, out);
+        }
+        if self.calls.values().any(|live| live.emergency && !live.is_over()) {
+            self.timers.set(Timer::DrainEnd, out.now.mono + EMERGENCY_LOOK);
+        } else {
+            self.door = Door::Closed;
         }
     }
 }
@@ -81,6 +90,7 @@ fn hears_notice(place: &Place) -> bool {
         | Place::Offered(_)
         | Place::Joining(_)
         | Place::Talking(_)
+        | Place::CallerLeft(_)
         | Place::Message
         | Place::Reaching(_)
         | Place::Outside(_)
@@ -103,6 +113,7 @@ fn fate_now(place: &Place) -> Fate {
         | Place::Offered(_)
         | Place::Joining(_)
         | Place::Talking(_)
+        | Place::CallerLeft(_)
         | Place::Wishing { kind: WishKind::Message, .. }
         | Place::Reaching(_)
         | Place::Outside(_)

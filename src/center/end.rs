@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::live::{Live, Place};
+use super::live::{GuestAt, Live, Place, Talk};
 use super::timers::Timer;
 use super::{Center, Effect, Out};
 use crate::call::{Leg, Phase, Role};
 use crate::seat::Then;
-use crate::types::{CallEvent, CallId, Cause, Fate, LegId, SeatId, StreamReport, WishKind};
+use crate::types::{CallEvent, CallId, Cause, Fate, LegId, SeatId, StreamReport, TransferEnd, WishKind};
 
 impl Center {
     /// The last word of a leg.
@@ -44,13 +44,16 @@ impl Center {
             }
             Place::Wishing { kind: WishKind::Callback, .. } | Place::Message => Fate::LeftWish,
             Place::Offered(_) | Place::Joining(_) | Place::Reaching(_) => or_failed(Fate::AbandonedInRing),
-            Place::Talking(party) => Fate::Answered { seat: party.seat },
+            Place::Talking(Talk { guest: Some(guest), .. }) if matches!(guest.at, GuestAt::Here(_)) => {
+                return self.caller_left(id, out);
+            }
+            Place::Talking(talk) => Fate::Answered { seat: talk.party.seat },
             Place::Outside(_) => Fate::AnsweredOutside,
             Place::Overflowing { .. } => Fate::Overflowed,
             Place::Telling(sentence) => sentence.fate,
             // None of these has a caller.
             Place::Summoning(_) | Place::Calling(_) | Place::Called(_) => or_failed(Fate::Served),
-            Place::Ending { .. } => return,
+            Place::CallerLeft(_) | Place::Ending { .. } => return,
         };
         self.note_talk(id, out);
         self.end(id, fate, say, out);
@@ -85,10 +88,14 @@ impl Center {
                 self.seat_left(party.seat, rest, out);
                 self.back_to_queue(id, out);
             }
-            Place::Talking(party) if party.leg == leg => {
+            Place::Talking(talk) if talk.party.leg == leg => {
                 self.note_talk(id, out);
-                self.seat_left(party.seat, self.wrap_up(id), out);
-                self.end(id, Fate::Answered { seat: party.seat }, Cause::HungUp, out);
+                self.seat_left(talk.party.seat, self.wrap_up(id), out);
+                self.agent_gone(id, talk, cause, out);
+            }
+            Place::CallerLeft(talk) if talk.party.leg == leg => {
+                self.seat_left(talk.party.seat, self.wrap_up(id), out);
+                self.end(id, Fate::Answered { seat: talk.party.seat }, Cause::HungUp, out);
             }
             Place::Telling(sentence) => {
                 if let Some(seat) = seat {
@@ -107,6 +114,7 @@ impl Center {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::CallerLeft(_)
             | Place::Reaching(_)
             | Place::Outside(_)
             | Place::Overflowing { .. }
@@ -130,7 +138,7 @@ impl Center {
         self.settle(id, out);
     }
 
-    fn wrap_up(&self, id: CallId) -> Then {
+    pub(super) fn wrap_up(&self, id: CallId) -> Then {
         let way = self.calls.get(&id).and_then(|live| live.way.as_ref());
         way.map_or(Then::Idle, |way| Then::WrapUp(way.wrap_up()))
     }
@@ -149,6 +157,11 @@ impl Center {
         if matches!(live.place, Place::Ending { .. }) {
             return;
         }
+        // Who has talked with a seat was answered, whatever became of it afterwards.
+        let fate = match live.answered.filter(|_| fate.yields_to_first_answer()) {
+            Some(seat) => Fate::Answered { seat },
+            None => fate,
+        };
         let place = std::mem::replace(&mut live.place, Place::Ending { fate: Some(fate) });
         live.since = out.now.mono;
         let recording = std::mem::take(&mut live.recording);
@@ -157,6 +170,10 @@ impl Center {
         self.acd.leave(id);
         self.timers.clear(Timer::Place(id));
         self.timers.clear(Timer::Desk(id));
+        self.timers.clear(Timer::Guest(id));
+        if place.guest().is_some() {
+            out.row(id, CallEvent::TransferEnded { end: TransferEnd::CallEnded });
+        }
         if let Some(way) = &mut live.way {
             way.desk = None;
         }
@@ -165,7 +182,7 @@ impl Center {
             out.row(id, CallEvent::OfferEnded { offer: offer.id, cause: Cause::Cancelled });
         }
         for leg in legs {
-            let talked = matches!(&place, Place::Talking(party) if party.leg == leg);
+            let talked = matches!(&place, Place::Talking(talk) | Place::CallerLeft(talk) if talk.party.leg == leg);
             let then = if talked { wrap_up } else { self.after_outing(&place, leg) };
             if let Some(seat) = self.seat_of.get(&leg).and_then(|seat| self.seats.get_mut(seat))
                 && seat.busy_with() == Some((id, leg))

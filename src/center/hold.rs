@@ -1,7 +1,7 @@
 //! What happens inside a call: holds, keys, and what the agent's desk does with it. Holds and keys are noted in the ledger, a
 //! bounded number a call.
 
-use super::live::Place;
+use super::live::{Place, Talk};
 use super::{Center, Out, Refusal, TalkCommand};
 use crate::seat::Work;
 use crate::types::{CallEvent, CallId, Cause, Digit, Fate, LegCommand, LegId, SeatId};
@@ -32,6 +32,7 @@ impl Center {
             live.notes += 1;
             out.row(id, CallEvent::Digit { leg, digit: None });
         }
+        self.key_for_transfer(id, leg, digit, out);
         self.key_for_wish(id, leg, digit, out);
     }
 
@@ -75,11 +76,15 @@ impl Center {
     }
 
     fn hang_up_talk(&mut self, call: CallId, seat: SeatId, out: &mut Out<'_>) -> Result<(), Refusal> {
-        if !self.calls.get(&call).is_some_and(|live| matches!(live.place, Place::Talking(_))) {
-            return Err(Refusal::NoCall);
+        match self.calls.get(&call).map(|live| &live.place) {
+            // The others are not hung up with the agent.
+            Some(Place::Talking(Talk { guest: Some(_), .. })) => self.leave_talk(call, out),
+            Some(Place::Talking(_) | Place::CallerLeft(_)) => {
+                self.note_talk(call, out);
+                self.end(call, Fate::Answered { seat }, Cause::HungUp, out);
+            }
+            Some(_) | None => return Err(Refusal::NoCall),
         }
-        self.note_talk(call, out);
-        self.end(call, Fate::Answered { seat }, Cause::HungUp, out);
         Ok(())
     }
 }

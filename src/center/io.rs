@@ -9,7 +9,7 @@ use crate::dialplan::Plan;
 use crate::seat::Presence;
 use crate::types::{
     Agent, AgentId, CallId, CallerMark, Healed, Hear, LegCommand, LegEvent, LegId, LineNumber, PhoneNumber, ReplyId,
-    Row, RunId, SeatId, StreamReport, TrunkId, Word,
+    Row, RunId, SeatId, StreamReport, TransferHow, TransferTo, TrunkId, Word,
 };
 
 /// Everything that can happen to the center.
@@ -94,6 +94,17 @@ pub enum Input {
         call: Option<CallId>,
         /// What.
         command: TalkCommand,
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
+    /// An agent brings a third into the talk, or leaves it to them.
+    Transfer {
+        /// Which seat.
+        seat: SeatId,
+        /// Only in this call: a command that comes late must not hit the next one.
+        call: Option<CallId>,
+        /// What.
+        command: TransferCommand,
         /// Who wants to know how it went.
         reply: Option<ReplyId>,
     },
@@ -204,6 +215,27 @@ pub enum TalkCommand {
     Answer,
 }
 
+/// What an agent may do with a third in the talk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferCommand {
+    /// Rings somebody.
+    Begin {
+        /// Whom.
+        to: TransferTo,
+        /// In which way.
+        how: TransferHow,
+        /// Why: one of the reasons of the plan, where it has any.
+        reason: Option<Word>,
+    },
+    /// After a consultation: all three talk.
+    Join,
+    /// The agent leaves; the caller goes on with the third, rung or answered.
+    Leave,
+    /// The third is let go.
+    TakeBack,
+}
+
 /// What the shell must do, in this order. Each names its call, but replies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -284,6 +316,8 @@ pub enum SeatChange {
     BreakOver,
     /// The monitor put something right at it.
     Healed(Healed),
+    /// What its telephone has keyed for a transfer cannot be done.
+    TransferRefused(Refusal),
 }
 
 /// Why a command was refused.
@@ -341,6 +375,27 @@ pub enum Refusal {
     /// The number is a line of our own: a seat does not call the hotline.
     #[error("the number is a line of this exchange")]
     OwnLine,
+    /// A third is in the talk already, or rung for it.
+    #[error("a third is in the talk already")]
+    TransferRuns,
+    /// There is no third with whom this could be done.
+    #[error("nobody else is in the talk")]
+    NoTransfer,
+    /// The plan has no such place outside.
+    #[error("the plan has no such destination")]
+    NoSuchDestination,
+    /// The plan has no such queue.
+    #[error("the plan has no such queue")]
+    NoSuchQueue,
+    /// Nobody of the queue is free.
+    #[error("nobody of this queue is free")]
+    NobodyFree,
+    /// There is no way on which somebody could be rung now.
+    #[error("nobody can be reached there now")]
+    NotReached,
+    /// The plan asks for a reason.
+    #[error("the reason of the transfer is missing")]
+    ReasonMissing,
     /// The plan has no such surge.
     #[error("the plan has no such surge")]
     NoSuchSurge,
@@ -368,6 +423,13 @@ impl Refusal {
             Refusal::NoSuchNumber => "no_such_number",
             Refusal::NoSuchLine => "no_such_line",
             Refusal::OwnLine => "own_line",
+            Refusal::TransferRuns => "transfer_runs",
+            Refusal::NoTransfer => "no_transfer",
+            Refusal::NoSuchDestination => "no_such_destination",
+            Refusal::NoSuchQueue => "no_such_queue",
+            Refusal::NobodyFree => "nobody_free",
+            Refusal::NotReached => "not_reached",
+            Refusal::ReasonMissing => "reason_missing",
             Refusal::NoSuchSurge => "no_such_surge",
             Refusal::NotAccepting => "not_accepting",
         }

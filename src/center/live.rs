@@ -10,7 +10,7 @@ use crate::dialplan::{Overflow, OverflowTo, Plan, Queue, feature};
 use crate::seat::WrapUpRule;
 use crate::types::{
     CallId, Calling, Cause, DestinationId, Fate, LegId, LineNumber, Mono, OfferId, Origin, PhoneNumber, PromptName,
-    QueueId, RunId, SeatId, Source, Wall, WishKind, Word,
+    QueueId, RunId, SeatId, Source, TransferHow, Wall, WishKind, Word,
 };
 
 /// A live call.
@@ -35,6 +35,12 @@ pub(super) struct Live {
     pub(super) linked: Option<CallId>,
     /// Everybody in it is being told that it will end.
     pub(super) notice: Option<RunId>,
+    /// The seat that has answered the caller first.
+    pub(super) answered: Option<SeatId>,
+    /// An emergency service is in it, or rung: nothing of ours ends it.
+    pub(super) emergency: bool,
+    /// What the agent's phone keys for the exchange, after a star.
+    pub(super) keys: Option<String>,
     /// Rows about keys and holds so far: a bounded number, so that a held-down key cannot fill the ledger.
     pub(super) notes: u16,
 }
@@ -53,8 +59,10 @@ pub(super) enum Place {
     Offered(Vec<Offer>),
     /// The seat has answered; our answer to the caller is not confirmed yet.
     Joining(Party),
-    /// Caller and seat talk.
-    Talking(Party),
+    /// Caller and seat talk, perhaps with a third.
+    Talking(Talk),
+    /// The caller has left a talk of three; the seat and the third go on.
+    CallerLeft(Talk),
     /// Somebody outside is rung for the caller, who hears the ringing tone.
     Reaching(Attempt),
     /// Caller and somebody outside talk.
@@ -100,6 +108,50 @@ pub(super) struct Outing {
     pub(super) to: Option<LegId>,
     /// Heard while somebody holds.
     pub(super) music: PromptName,
+}
+
+/// The talk of a caller with a seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Talk {
+    pub(super) party: Party,
+    /// The third whom the agent brings in.
+    pub(super) guest: Option<Box<Guest>>,
+}
+
+impl Talk {
+    /// Of two.
+    pub(super) fn of(party: Party) -> Self {
+        Self { party, guest: None }
+    }
+}
+
+/// A third in a talk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Guest {
+    /// How it comes in; after a consultation [`TransferHow::Conference`].
+    pub(super) how: TransferHow,
+    pub(super) at: GuestAt,
+    /// Name or number, for the records.
+    pub(super) name: String,
+}
+
+/// How far a third has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum GuestAt {
+    /// Is rung, way after way.
+    Rung(Attempt),
+    /// Has answered on this leg.
+    Here(LegId),
+}
+
+impl Guest {
+    /// Its leg, rung or answered.
+    pub(super) fn leg(&self) -> Option<LegId> {
+        match &self.at {
+            GuestAt::Rung(attempt) => attempt.leg,
+            GuestAt::Here(leg) => Some(*leg),
+        }
+    }
 }
 
 /// Whom a caller has reached outside.
@@ -162,7 +214,8 @@ impl Place {
     /// The seat and the leg that have this call.
     pub(super) fn party(&self) -> Option<Party> {
         match self {
-            Place::Joining(party) | Place::Talking(party) => Some(*party),
+            Place::Joining(party) => Some(*party),
+            Place::Talking(talk) | Place::CallerLeft(talk) => Some(talk.party),
             Place::Greeting(_)
             | Place::Waiting
             | Place::Announcing(_)
@@ -191,6 +244,7 @@ impl Place {
             | Place::Message
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::CallerLeft(_)
             | Place::Reaching(_)
             | Place::Outside(_)
             | Place::Overflowing { .. }
@@ -200,6 +254,11 @@ impl Place {
             | Place::Telling(_)
             | Place::Ending { .. } => &[],
         }
+    }
+
+    /// The third in a talk, rung or answered.
+    pub(super) fn guest(&self) -> Option<&Guest> {
+        if let Place::Talking(talk) | Place::CallerLeft(talk) = self { talk.guest.as_deref() } else { None }
     }
 
     /// What is placed by a seat.
@@ -214,6 +273,7 @@ impl Place {
             | Place::Offered(_)
             | Place::Joining(_)
             | Place::Talking(_)
+            | Place::CallerLeft(_)
             | Place::Reaching(_)
             | Place::Outside(_)
             | Place::Overflowing { .. }
@@ -246,7 +306,12 @@ impl Place {
             | Place::Summoning(_)
             | Place::Calling(_)
             | Place::Telling(_) => true,
-            Place::Waiting | Place::Talking(_) | Place::Outside(_) | Place::Called(_) | Place::Ending { .. } => false,
+            Place::Waiting
+            | Place::Talking(_)
+            | Place::CallerLeft(_)
+            | Place::Outside(_)
+            | Place::Called(_)
+            | Place::Ending { .. } => false,
         }
     }
 }
@@ -323,6 +388,18 @@ impl Way {
         })
     }
 
+    /// The call comes back to its queue before all others.
+    pub(super) fn come_first(&mut self, now: Mono, ticket: Ticket) {
+        (self.ticket, self.joined, self.too_long, self.queued) = (ticket, now, false, true);
+        self.desk = None;
+    }
+
+    /// A queue of the call's plan by its name.
+    pub(super) fn queue_named(&self, name: &str) -> Option<QueueId> {
+        let place = self.plan.queues.iter().position(|queue| queue.name == name)?;
+        u16::try_from(place).ok().map(QueueId)
+    }
+
     /// Name of a queue of the call's plan.
     pub(super) fn name_of(&self, planned: QueueId) -> String {
         self.plan.queue(planned).map(|queue| queue.name.clone()).unwrap_or_default()
@@ -362,14 +439,25 @@ impl Live {
             Place::Greeting(saying) | Place::Announcing(saying) => Some(prompt(&saying.name, saying.run)),
             Place::Wishing { run, .. } => Some(prompt(&self.way.as_ref()?.planned().wish.as_ref()?.done, *run)),
             Place::Message => Some(Scene::Silent),
-            Place::Joining(_) | Place::Talking(_) => music().map(|on_hold| Scene::Together { on_hold }),
+            Place::Joining(_) | Place::Talking(_) | Place::CallerLeft(_) => {
+                let on_hold = music()?;
+                // An agent who consults has nobody to talk with until the third answers.
+                let alone = match self.place.guest() {
+                    Some(Guest { how: TransferHow::Consult, at: GuestAt::Rung(attempt), .. }) => {
+                        self.ringing(attempt.leg)
+                    }
+                    Some(_) | None => on_hold.clone(),
+                };
+                Some(Scene::Together { on_hold, alone })
+            }
             Place::Overflowing { run } => Some(prompt(&self.way.as_ref()?.planned().overflow_prompt, *run)),
             Place::Reaching(Attempt { leg, .. }) | Place::Calling(Outing { to: leg, .. }) => {
                 Some(Scene::Apart(self.ringing(*leg)))
             }
             Place::Summoning(_) => Some(Scene::Apart(Source::Ringback)),
             Place::Outside(Through { music, .. }) | Place::Called(Outing { music, .. }) => {
-                Some(Scene::Together { on_hold: Source::Music { name: music.clone() } })
+                let on_hold = Source::Music { name: music.clone() };
+                Some(Scene::Together { alone: on_hold.clone(), on_hold })
             }
             Place::Telling(sentence) => Some(prompt(&sentence.prompt, sentence.run)),
             Place::Ending { .. } => None,

@@ -307,7 +307,7 @@ impl Center {
                 Place::Wishing { .. } | Place::Message => WhereIs::Wishing,
                 Place::Offered(_) => WhereIs::Offered,
                 Place::Joining(_) => WhereIs::Joining,
-                Place::Talking(_) => WhereIs::Talking,
+                Place::Talking(_) | Place::CallerLeft(_) => WhereIs::Talking,
                 Place::Reaching(_) => WhereIs::Reaching,
                 Place::Outside(_) => WhereIs::Outside,
                 Place::Overflowing { .. } => WhereIs::Overflowing,
@@ -340,7 +340,11 @@ fn outside(live: &Live) -> Option<String> {
 /// How long a call has waited; the clock stops when it talks.
 fn waited(live: &Live, now: Mono) -> Option<u64> {
     let since = live.way.as_ref()?.waiting_since?;
-    let until = if matches!(live.place, Place::Talking(_) | Place::Outside(_)) { live.since } else { now };
+    let until = if matches!(live.place, Place::Talking(_) | Place::CallerLeft(_) | Place::Outside(_)) {
+        live.since
+    } else {
+        now
+    };
     Some(ms(until.since(since)))
 }
 

@@ -1,7 +1,7 @@
 //! A caller's call goes on outside: the line's own seats behind their trunk, another site, an old desk that rings beside our
 //! seats. The caller hears the ringing tone meanwhile, or the queue's music while an old desk is rung beside it.
 
-use super::live::{Live, Offer, Place, Through, Way};
+use super::live::{Live, Offer, Place, Way};
 use super::timers::Timer;
 use super::way_out::Attempt;
 use super::{Center, Out};
@@ -39,7 +39,7 @@ impl Center {
     }
 
     /// Dials the next way of an attempt; `false` when there is none left.
-    fn ring_next(&mut self, id: CallId, attempt: &mut Attempt, out: &mut Out<'_>) -> bool {
+    pub(super) fn ring_next(&mut self, id: CallId, attempt: &mut Attempt, out: &mut Out<'_>) -> bool {
         let (Some(live), Some(hops)) = (self.calls.get(&id), self.onward(id)) else { return false };
         let who = (Calling { hops, ..live.calling.clone() }, live.call.caller());
         attempt.leg = self.dial_way(id, &mut attempt.ways, Some(&attempt.destination), who, out);
@@ -55,6 +55,9 @@ impl Center {
     fn unreached(&mut self, id: CallId, cause: Cause, out: &mut Out<'_>) {
         self.timers.clear(Timer::Place(id));
         match self.calls.get(&id).map(|live| &live.way) {
+            Some(Some(_)) if self.calls.get(&id).is_some_and(|live| live.answered.is_some()) => {
+                self.wait_in_front(id, out)
+            }
             Some(Some(Way { queued: true, .. })) => self.come_back(id, out),
             Some(Some(_)) => self.enqueue(id, out),
             Some(None) => self.tell(id, feature::UNANSWERED, Fate::UnansweredOutside { cause }, cause, out),
@@ -107,7 +110,7 @@ impl Center {
     /// The place outside has rung long enough.
     pub(super) fn outside_rung_out(&mut self, id: CallId, attempt: Attempt, out: &mut Out<'_>) {
         if let Some(leg) = attempt.leg {
-            self.part(id, leg, Cause::NoAnswer, out);
+            self.let_rung_go(id, leg, Cause::NoAnswer, out);
         }
         self.reach(id, attempt, Cause::NoAnswer, out);
     }
@@ -151,15 +154,13 @@ impl Center {
             out.row(id, CallEvent::AnsweredByExchange);
             out.leg(id, caller, command);
         }
-        out.row(id, CallEvent::AnsweredOutside { leg, destination: attempt.destination.clone() });
-        let through = Through { leg, destination: attempt.destination, music: attempt.music };
-        out.hear(id, live.go(out.now.mono, Place::Outside(through)));
+        self.give_to(id, leg, attempt.destination, out);
         self.record(id, caller, out);
     }
 
     /// A leg that was dialled for a caller is gone.
     pub(super) fn outside_gone(&mut self, id: CallId, leg: LegId, phase: Phase, cause: Cause, out: &mut Out<'_>) {
-        if phase == Phase::Parting {
+        if phase == Phase::Parting || self.guest_gone(id, leg, cause, out) {
             return;
         }
         let Some(live) = self.calls.get_mut(&id) else { return };

@@ -23,6 +23,15 @@ impl Center {
         if self.acd.join(out.now.mono, queue, id, way.ticket, way.prefer).is_err() {
             return self.overflow(id, OverflowWhy::Full, out);
         }
+        self.begin_waiting(id, row, out);
+        if let Some(live) = self.calls.get_mut(&id) {
+            out.hear(id, live.go(out.now.mono, Place::Waiting));
+        }
+        self.ring_desk(id, out);
+    }
+
+    /// Its deadlines in the queue begin.
+    pub(super) fn begin_waiting(&mut self, id: CallId, row: CallEvent, out: &mut Out<'_>) {
         let Some(Live { way: Some(way), .. }) = self.calls.get_mut(&id) else { return };
         way.waiting_since.get_or_insert(out.now.mono);
         way.queued = true;
@@ -32,11 +41,7 @@ impl Center {
         }
         self.expect_overflow(id);
         out.row(id, row);
-        if let Some(live) = self.calls.get_mut(&id) {
-            out.hear(id, live.go(out.now.mono, Place::Waiting));
-        }
         self.expect_announcement(id, out);
-        self.ring_desk(id, out);
     }
 
     /// When the next rule holds that asks for a time of waiting here.

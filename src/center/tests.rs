@@ -20,6 +20,7 @@ mod phases;
 mod queueing;
 mod seats;
 mod talks;
+mod transfer;
 mod waiting;
 
 const T0: Now = Now { mono: Mono(1_000_000_000_000), wall: Wall(1_795_000_000_000) };

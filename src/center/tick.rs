@@ -16,6 +16,7 @@ impl Center {
                 Timer::Overflow(call) => self.overflow_by_rule(call, out),
                 Timer::Say(call) => self.announce(call, out),
                 Timer::Desk(call) => self.desk_rung_out(call, out),
+                Timer::Guest(call) => self.guest_rung_out(call, out),
                 Timer::Leg(leg) => self.give_up(leg, out),
                 Timer::Seat(seat) => self.seat_timer(seat, out),
                 Timer::DrainNotice => self.tell_of_end(out),
@@ -43,7 +44,12 @@ impl Center {
             }
             Place::Calling(outing) => self.rung_out(id, &outing, out),
             Place::Reaching(attempt) => self.outside_rung_out(id, attempt, out),
-            Place::Waiting | Place::Talking(_) | Place::Outside(_) | Place::Called(_) | Place::Ending { .. } => {}
+            Place::Waiting
+            | Place::Talking(_)
+            | Place::CallerLeft(_)
+            | Place::Outside(_)
+            | Place::Called(_)
+            | Place::Ending { .. } => {}
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Say(CallId),
     /// The old desk that rings beside the seats is rung long enough.
     Desk(CallId),
+    /// The third whom an agent brings into a talk is rung long enough.
+    Guest(CallId),
     /// A leg that we hung up has not said its last word.
     Leg(LegId),
     /// A seat's wrap-up or rest is over.

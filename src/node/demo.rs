@@ -191,6 +191,10 @@ fn words(event: &CallEvent) -> Option<String> {
         | CallEvent::Result { .. }
         | CallEvent::Healed { .. }
         | CallEvent::OfferEnded { .. }
+        | CallEvent::TransferBegun { .. }
+        | CallEvent::TransferAnswered { .. }
+        | CallEvent::TransferJoined
+        | CallEvent::TransferEnded { .. }
         | CallEvent::Held { .. }
         | CallEvent::Digit { .. }
         | CallEvent::RecordingFailed { .. }

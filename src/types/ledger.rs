@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AgentId, CallId, Calling, Cause, Codec, Digit, LegId, Level, LineNumber, OfferId, Origin, PhoneNumber, SeatId,
-    Wall, Word,
+    TransferEnd, TransferHow, Wall, Word,
 };
 
 /// The name of the mode of a cancelled number, as [`CallEvent::Arrived`] has it.
@@ -168,6 +168,31 @@ pub enum CallEvent {
         #[serde(default)]
         agent: Option<AgentId>,
     },
+    /// An agent brings a third into the talk, and may leave it to them. Who is dialled stands in the `Dialled` rows that follow.
+    TransferBegun {
+        /// The agent's seat.
+        seat: SeatId,
+        /// The person at the seat, if one signed in.
+        agent: Option<AgentId>,
+        /// Whom: the name of a place outside or of a queue, or a number.
+        to: String,
+        /// In which way.
+        how: TransferHow,
+        /// Why: one of the reasons of the plan.
+        reason: Option<Word>,
+    },
+    /// The third has answered.
+    TransferAnswered {
+        /// Their leg.
+        leg: LegId,
+    },
+    /// After a consultation all three talk.
+    TransferJoined,
+    /// What came of the transfer that began last.
+    TransferEnded {
+        /// Its end.
+        end: TransferEnd,
+    },
     /// A party holds the other (`true`) or has it back.
     Held {
         /// The leg whose far end did it.
@@ -250,6 +275,10 @@ impl CallEvent {
             CallEvent::Ringing { .. } => "ringing",
             CallEvent::OfferEnded { .. } => "offer_ended",
             CallEvent::Talking { .. } => "talking",
+            CallEvent::TransferBegun { .. } => "transfer_begun",
+            CallEvent::TransferAnswered { .. } => "transfer_answered",
+            CallEvent::TransferJoined => "transfer_joined",
+            CallEvent::TransferEnded { .. } => "transfer_ended",
             CallEvent::Held { .. } => "held",
             CallEvent::Digit { .. } => "digit",
             CallEvent::Recording { .. } => "recording",
@@ -450,6 +479,28 @@ pub enum Fate {
 }
 
 impl Fate {
+    /// Whether it speaks of whether, and by whom, the caller was answered. Of a caller whom a seat has answered it says that, also
+    /// when the call went on to somebody else, or waited again, and ended there.
+    pub fn yields_to_first_answer(self) -> bool {
+        match self {
+            Fate::Answered { .. }
+            | Fate::AnsweredOutside
+            | Fate::UnansweredOutside { .. }
+            | Fate::AbandonedInGreeting
+            | Fate::AbandonedInQueue
+            | Fate::AbandonedInRing
+            | Fate::Overflowed
+            | Fate::LeftWish => true,
+            Fate::Refused { .. }
+            | Fate::Failed { .. }
+            | Fate::Served
+            | Fate::Reached { .. }
+            | Fate::NotReached { .. }
+            | Fate::CutByRestart
+            | Fate::CutByDrain => false,
+        }
+    }
+
     /// Its word in records and figures.
     pub fn as_str(self) -> &'static str {
         match self {

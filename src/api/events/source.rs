@@ -196,9 +196,10 @@ impl<'a> Part<'a> {
             CallEvent::Arrived { origin: Origin::Seat(seat), .. } => Self { seat: Some(*seat), ..nothing },
             CallEvent::Queued { queue, .. } => Self { queue: Some(queue), ..nothing },
             CallEvent::Placed { seat, line, .. } => Self { seat: Some(*seat), line: line.as_ref(), ..nothing },
-            CallEvent::Offered { seat, .. } | CallEvent::Talking { seat, .. } | CallEvent::Result { seat, .. } => {
-                Self { seat: Some(*seat), ..nothing }
-            }
+            CallEvent::Offered { seat, .. }
+            | CallEvent::Talking { seat, .. }
+            | CallEvent::TransferBegun { seat, .. }
+            | CallEvent::Result { seat, .. } => Self { seat: Some(*seat), ..nothing },
             CallEvent::Ended { fate } => Self { fate: Some(fate), ..nothing },
             CallEvent::Greeted { .. }
             | CallEvent::AnsweredByExchange
@@ -211,6 +212,9 @@ impl<'a> Part<'a> {
             | CallEvent::AnsweredOutside { .. }
             | CallEvent::Ringing { .. }
             | CallEvent::OfferEnded { .. }
+            | CallEvent::TransferAnswered { .. }
+            | CallEvent::TransferJoined
+            | CallEvent::TransferEnded { .. }
             | CallEvent::Held { .. }
             | CallEvent::Digit { .. }
             | CallEvent::Recording { .. }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::store::calls::{CallRecord, Offer, Segment, Step, Timeline, Wait};
-use crate::types::{CallEvent, Cause, Decision, Fate, Origin, StreamReport};
+use crate::types::{CallEvent, Cause, Decision, Fate, Origin, StreamReport, TransferEnd};
 
 const HEADINGS: [&str; 9] = ["CALL", "ARRIVED", "LINE", "CALLER", "FROM", "WAITED", "TALKED", "SEAT", "FATE"];
 
@@ -252,6 +252,14 @@ fn particulars(event: &CallEvent) -> String {
         CallEvent::OfferEnded { cause, .. } => cause_words(*cause),
         CallEvent::AnsweredOutside { destination, .. } => format!("by {destination}"),
         CallEvent::Talking { seat, .. } => format!("with seat {}", seat.0),
+        CallEvent::TransferBegun { seat, to, how, reason, .. } => {
+            let why = reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
+            format!("to {to} by seat {}, {}{why}", seat.0, how.as_str())
+        }
+        CallEvent::TransferAnswered { leg } => format!("by {leg}"),
+        CallEvent::TransferJoined => String::new(),
+        CallEvent::TransferEnded { end: TransferEnd::Failed { cause } } => format!("failed, {}", cause_words(*cause)),
+        CallEvent::TransferEnded { end } => end.as_str().replace('_', " "),
         CallEvent::Held { leg, held } => format!("{} {leg}", if *held { "by" } else { "no more by" }),
         CallEvent::Digit { leg, digit } => match digit {
             Some(digit) => format!("{} by {leg}", digit.0),

@@ -79,6 +79,7 @@ fn read_desk(table: &Table<'_, '_>) -> Desk {
     Desk {
         reasons: list(table.texts("reasons")),
         results: list(table.texts("results")),
+        transfer_reasons: list(table.texts("transfer_reasons")),
         break_ms: table.number("break_s", 60..=14_400).map_or(Desk::default().break_ms, |at| at.value * 1_000),
     }
 }

@@ -24,6 +24,7 @@ impl<'r, 'a> Building<'r, 'a> {
             emergency_trunk: self.trunk_out(&table, "emergency_trunk"),
             line: line.unwrap_or(default.line),
             ring_ms: table.number_or("ring_s", 5..=180, default.ring_ms / 1_000) * 1_000,
+            emergency_ring_ms: table.number_or("emergency_ring_s", 3..=60, default.emergency_ring_ms / 1_000) * 1_000,
             wrap_up_ms: table.number_or("wrap_up_s", 0..=600, default.wrap_up_ms / 1_000) * 1_000,
             most_passed_on: table.number_or("most_passed_on", 1..=20, default.most_passed_on),
         };

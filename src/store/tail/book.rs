@@ -108,6 +108,11 @@ impl Book {
                 self.talking(at, &Party { seat: *seat, leg: *leg, agent: *agent }, deltas);
             }
             CallEvent::AnsweredOutside { leg, .. } => self.answered_outside(at, *leg, deltas),
+            CallEvent::TransferAnswered { leg } => {
+                if let Some(segment) = self.segment(*leg) {
+                    first(&mut segment.answered_at, at);
+                }
+            }
             CallEvent::Recording { file } => self.recording(at, file),
             CallEvent::RecordingFailed { why } => {
                 if let Some(recording) = self.recordings.last_mut() {
@@ -125,6 +130,9 @@ impl Book {
             CallEvent::Result { code, .. } => self.call.result = Some(code.to_string()),
             CallEvent::Widened { .. }
             | CallEvent::Announced { .. }
+            | CallEvent::TransferBegun { .. }
+            | CallEvent::TransferJoined
+            | CallEvent::TransferEnded { .. }
             | CallEvent::Held { .. }
             | CallEvent::Digit { .. }
             | CallEvent::Healed { .. } => {}
@@ -250,6 +258,9 @@ impl Book {
         }
         if let Some(segment) = self.segment(party.leg) {
             first(&mut segment.answered_at, at);
+            // A seat that was rung for a transfer, and has the call now.
+            segment.seat.get_or_insert(i64::from(party.seat.0));
+            segment.agent = segment.agent.or(number(party.agent));
         }
         // Of those whom a seat has dialled one after the other the last is the one who has answered.
         let places = self.call.origin == "seat";

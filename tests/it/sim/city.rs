@@ -82,7 +82,12 @@ pub(crate) fn plan(n: u64, turned: bool) -> Plan {
         deployment: "world".into(),
         lines: lines.into_iter().map(|line| (line.number.clone(), line)).collect(),
         seats: SEATS.into_iter().map(seat).collect(),
-        desk: Desk { reasons: vec![Word::new("meeting")], results: vec![Word::new("solved")], break_ms: 40_000 },
+        desk: Desk {
+            reasons: vec![Word::new("meeting")],
+            results: vec![Word::new("solved")],
+            transfer_reasons: Vec::new(),
+            break_ms: 40_000,
+        },
         marks: vec![
             Mark { approval: true, queue: Some(at("night")), priority: Some(0), ..mark("nuisance") },
             Mark { priority: Some(8), prompt: Some(PromptName::new("mark/welcome")), ..mark("priority") },

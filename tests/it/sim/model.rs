@@ -134,6 +134,7 @@ impl Model {
             | Input::WrapUp { .. }
             | Input::Talk { .. }
             | Input::DialOut { .. }
+            | Input::Transfer { .. }
             | Input::Surge { .. }
             | Input::Audit
             | Input::Presence { .. }
@@ -241,6 +242,7 @@ impl Model {
             | Input::RecordingFailed { .. }
             | Input::Reachable { .. }
             | Input::TrunkHealth { .. }
+            | Input::Transfer { .. }
             | Input::CallerLists { .. }
             | Input::Audit
             | Input::Look { .. }
@@ -366,7 +368,11 @@ impl Model {
             }
             CallEvent::Dialled { leg, destination: None, .. } => self.dials(id, *leg),
             CallEvent::AnsweredOutside { leg, .. } => self.answered_outside(id, *leg),
-            CallEvent::Healed { .. } => {
+            CallEvent::Healed { .. }
+            | CallEvent::TransferBegun { .. }
+            | CallEvent::TransferAnswered { .. }
+            | CallEvent::TransferJoined
+            | CallEvent::TransferEnded { .. } => {
                 panic!("{id} has a row that nothing asks for: {:?}", row.event)
             }
             CallEvent::Quality { .. } => assert!(self.calls.contains_key(&id), "figures of no call"),

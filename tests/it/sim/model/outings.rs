@@ -29,6 +29,8 @@ pub(super) struct Outing {
     to: Option<LegId>,
     /// A row must say that the party is dialled.
     due: bool,
+    /// An emergency service: no drain ends it.
+    pub(super) urgent: bool,
 }
 
 /// What a seat's phone has dialled.
@@ -65,7 +67,7 @@ impl Model {
             Some(other) if other == id => Err(Why::Nobody),
             None if self.lines.contains_key(number) => Err(Why::OwnLine),
             None if number.contains('*') => Err(Why::Nobody),
-            other => Ok(Outing { seat: id, other, ways, to: None, due: false }),
+            other => Ok(Outing { seat: id, other, ways, to: None, due: false, urgent }),
         }
     }
 
@@ -225,6 +227,7 @@ impl Model {
         let (now, prompt) = (self.now, Duration::from_millis(self.config.prompt_max_ms.into()));
         let cut = self.is_cut();
         let told = self.told(id);
+        let urgent = told.outing.as_ref().is_some_and(|outing| outing.urgent);
         let (rung_out, to) = (now.since(told.since) >= RING, told.outing.as_ref().and_then(|outing| outing.to));
         match told.at {
             At::Telling if told.first_leg == leg => {
@@ -238,7 +241,7 @@ impl Model {
                 let fate = Fate::Refused { cause: told.refusal.expect("refused without a reason") };
                 self.ends_outing(id, fate);
             }
-            _ if cut => self.ends_outing(id, Fate::CutByDrain),
+            _ if cut && !urgent => self.ends_outing(id, Fate::CutByDrain),
             At::Summoning if rung_out => self.ends_outing(id, Fate::NotReached { cause: Cause::Cancelled }),
             At::Calling if rung_out && to == Some(leg) => self.tells(id, Fate::NotReached { cause: Cause::NoAnswer }),
             at => panic!("{id}: {leg} is hung up in {at:?}"),
@@ -335,7 +338,9 @@ impl Model {
             assert!(!hears || due, "{id} is told of an end that is not near");
             let lasts =
                 matches!(told.at, At::Waiting | At::Offered | At::Talking | At::Reaching | At::Outside | At::Called);
-            assert!(!just_now || !lasts || hears, "{id} is cut in {:?} without a word", told.at);
+            let urgent = told.outing.as_ref().is_some_and(|outing| outing.urgent);
+            assert!(!just_now || !lasts || urgent || hears, "{id} is cut in {:?} without a word", told.at);
+            assert!(!urgent || !hears, "{id} is an emergency call and told of an end");
             told_of_end += u32::from(hears && !told.notice);
             told.notice = hears;
         }

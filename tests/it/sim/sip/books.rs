@@ -179,6 +179,10 @@ impl Books {
             | CallEvent::Result { .. }
             | CallEvent::Healed { .. }
             | CallEvent::Ringing { .. }
+            | CallEvent::TransferBegun { .. }
+            | CallEvent::TransferAnswered { .. }
+            | CallEvent::TransferJoined
+            | CallEvent::TransferEnded { .. }
             | CallEvent::Held { .. }
             | CallEvent::Digit { .. }
             | CallEvent::Recording { .. }
