@@ -33,6 +33,7 @@ mod surges;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod versions;
 mod wishes;
 
@@ -278,6 +279,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .merge(queues::routes())
         .merge(calls::routes())
         .merge(talk::routes())
+        .merge(transfer::routes())
         .merge(records::routes())
         .merge(recordings::routes())
         .merge(holds::routes())

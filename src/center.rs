@@ -33,7 +33,7 @@ mod way_out;
 pub use io::{
     Effect, Input, PresenceCommand, Refusal, Reply, SeatChange, SeatNews, TalkCommand, TransferCommand, WrapUpCommand,
 };
-pub use look::{CallView, Doing, QueueView, SeatView, TrunkView, View, WhereIs};
+pub use look::{CallView, Doing, GuestView, QueueView, SeatView, TrunkView, View, WhereIs};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -67,8 +67,23 @@ struct Call {
     /// The place outside that is rung for the caller, or has answered.
     #[schema(example = "sub-center-12366")]
     destination: Option<String>,
+    /// The third whom the agent has brought into the talk.
+    third: Option<Third>,
     /// Whether a far end holds.
     held: bool,
+}
+
+/// The third in a talk.
+#[derive(Serialize, ToSchema)]
+struct Third {
+    /// Whom: the name of a place outside or of a queue, or a number.
+    #[schema(example = "110")]
+    name: String,
+    /// `conference` or `consult`.
+    #[schema(example = "conference")]
+    how: &'static str,
+    /// Whether it has answered.
+    answered: bool,
 }
 
 impl Call {
@@ -88,6 +103,11 @@ impl Call {
             waited_ms: call.waited_ms,
             seat: call.seat.map(|s| s.0),
             destination: call.outside.clone(),
+            third: call.guest.as_ref().map(|guest| Third {
+                name: guest.name.clone(),
+                how: guest.how.as_str(),
+                answered: guest.here,
+            }),
             held: call.held,
         }
     }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::live::{Live, Place};
+use super::live::{GuestAt, Live, Place};
 use super::{Center, Door, Effect, Out, Reply};
 use crate::seat::{Presence, Seat, Work};
 use crate::types::{
-    AgentId, CallId, Calling, Fate, LineNumber, Mono, Now, Origin, PhoneNumber, ReplyId, SeatId, Wall, Word,
+    AgentId, CallId, Calling, Fate, LineNumber, Mono, Now, Origin, PhoneNumber, ReplyId, SeatId, TransferHow, Wall,
+    Word,
 };
 
 /// Everything at one moment.
@@ -152,6 +153,8 @@ pub struct CallView {
     pub agent: Option<AgentId>,
     /// The place outside that is rung for the caller, or has answered.
     pub outside: Option<String>,
+    /// The third in the talk.
+    pub guest: Option<GuestView>,
     /// The mark of the caller lists that counts for it.
     pub mark: Option<Word>,
     /// Its priority with what waiting has added; 0 outside of queues.
@@ -160,6 +163,17 @@ pub struct CallView {
     pub linked: Option<CallId>,
     /// Whether a far end holds.
     pub held: bool,
+}
+
+/// A third whom an agent has brought into a talk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GuestView {
+    /// Whom: the name of a place outside or of a queue, or a number.
+    pub name: String,
+    /// In which way.
+    pub how: TransferHow,
+    /// Whether it has answered.
+    pub here: bool,
 }
 
 /// Where a call is.
@@ -323,6 +337,11 @@ impl Center {
             seat,
             agent: seat.and_then(|seat| self.seats.get(&seat)).and_then(|seat| seat.agent_id()),
             outside: outside(live),
+            guest: live.place.guest().map(|guest| GuestView {
+                name: guest.name.clone(),
+                how: guest.how,
+                here: matches!(guest.at, GuestAt::Here(_)),
+            }),
             mark: live.way.as_ref().and_then(|way| way.mark.clone()),
             priority: self.acd.priority(id).unwrap_or_default(),
             linked: live.linked,

@@ -8,4 +8,5 @@ mod model;
 mod parties;
 mod sip;
 mod sip_world;
+mod transfer_world;
 mod trunk_world;

@@ -157,6 +157,35 @@ async fn an_agent_answers_and_declines_at_the_own_seat_only() {
 }
 
 #[tokio::test]
+async fn an_agent_brings_a_third_into_the_own_talk_only() {
+    story(
+        async |requests| serve_call(true, requests).await,
+        async |client, _| {
+            let agent = client.of(&[Role::Agent]).await;
+            let other = client.bearing(&client.person(&[Role::Agent], |a| a.seat = Some(8002)).await);
+            let targets = agent.get("/api/v1/transfer-targets").await.json();
+            assert_eq!(targets["queues"][0], json!({"queue": "general", "free_seats": 0}));
+            let call = async || agent.get("/api/v1/calls").await.json()["calls"][0].clone();
+            let path = format!("/api/v1/calls/{}/transfer", call().await["call"].as_str().unwrap());
+            let begin = async |who: &Client, to: Value| who.post(&path, json!({"to": to, "how": "consult"})).await;
+            assert_eq!(begin(&other, json!({"queue": "general"})).await.code(), "no_such_call");
+            assert_eq!(begin(&agent, json!({"queue": "general"})).await.code(), "nobody_free");
+            let moon = begin(&agent, json!({"destination": "moon"})).await;
+            assert_eq!((moon.status, moon.code()), (404, "no_such_destination".into()));
+            assert_eq!(begin(&agent, json!({"number": "x"})).await.status, 400);
+            assert_eq!(begin(&agent, json!({"queue": "general", "number": "110"})).await.status, 400, "one of them");
+            for what in ["join", "leave", "take-back"] {
+                let refused = agent.post(&format!("{path}/{what}"), json!({})).await;
+                assert_eq!((refused.status, refused.code()), (409, "no_transfer".into()), "{what}");
+            }
+            assert_eq!(call().await["place"], "talking", "nothing has changed");
+            assert_eq!(call().await["third"], Value::Null);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_talk_is_held_taken_back_and_ended_by_its_agent_and_ended_by_a_leader_who_is_noted() {
     for leads in [false, true] {
         story(
