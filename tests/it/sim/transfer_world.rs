@@ -103,7 +103,7 @@ impl World {
         };
         for seat in SEATS {
             world.after(0, Event::Input(Input::Reachable { seat: SeatId(seat), reachable: true }));
-            world.to_work(seat);
+            world.goes_to_work(seat);
         }
         world.after(10, Event::Dials);
         world.after(1_000, Event::Whim);
@@ -119,7 +119,7 @@ impl World {
         self.due.insert((self.at_ms + ms, self.scheduled), event);
     }
 
-    fn to_work(&mut self, seat: u32) {
+    fn goes_to_work(&mut self, seat: u32) {
         for (ms, command) in [(1, PresenceCommand::SignIn), (2, PresenceCommand::Ready)] {
             self.after(ms, Event::Input(Input::Presence { seat: SeatId(seat), command, reply: None }));
         }
@@ -239,7 +239,7 @@ impl World {
             15 => self.happen_to(leg, Act::Leave),
             16 => self.feed(Input::Talk { seat, call: None, command: TalkCommand::HangUp, reply: None }),
             17 => self.feed(Input::Audit),
-            _ => SEATS.into_iter().for_each(|seat| self.to_work(seat)),
+            _ => SEATS.into_iter().for_each(|seat| self.goes_to_work(seat)),
         }
         if self.to_dial > 0 {
             let next = self.dice.between(100, 4_000);
