@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{ToSpan, Zoned};
 use serde_json::{Value, json};
 
+use super::rig::http;
 use super::rig::listen::Sound;
 use super::rig::phone::Phone;
 use super::rig::server::Server;
@@ -241,45 +242,105 @@ fn an_internal_number_is_for_our_own_telephones_only() {
     colleague.hang_up();
 }
 
+/// Calls on 12336 at a seat each as far as there are seats; the others wait.
+struct Crowd {
+    server: Server,
+    seats: Sipp,
+    callers: Sipp,
+    talking: u32,
+    calls: u32,
+}
+
+impl Crowd {
+    fn start(line: String, talking: u32, calls: u32) -> Self {
+        let mut site = site(&[line]);
+        site.seats.clear();
+        for seat in 0..talking {
+            site = site.with_fixed_seat(8001 + seat, PHONE);
+        }
+        let server = Server::start(site);
+        let site = &server.site;
+        tone::write_alaw(&site.file("tone.al"), tone::CALLER);
+        tone::write_alaw(&site.file("seat.al"), tone::SEAT);
+        let mut job = Job::phone(site, "seat", PHONE);
+        (job.pause_ms, job.calls) = (100, talking);
+        job.replace.push(("TONE", b"seat.al".to_vec()));
+        let seats = Sipp::start(site, &job);
+        (0..talking).for_each(|seat| server.make_ready(8001 + seat));
+        let mut job = Job::call(site, "caller", TELECOM, "12336");
+        (job.calls, job.rate, job.pause_ms) = (calls, 25, 35_000);
+        let callers = Sipp::start(site, &job);
+        let crowd = Self { server, seats, callers, talking, calls };
+        crowd.is_up("they talk and wait");
+        crowd
+    }
+
+    /// Every call is up: none has dropped, none has moved.
+    fn is_up(&self, what: &str) {
+        self.server.wait_live(what, |live| {
+            let talking = live.iter().filter(|call| call["place"] == "talking").count();
+            live.len() == self.calls as usize && talking == self.talking as usize
+        });
+    }
+
+    /// The number is dead for whoever calls now, and for nobody who was there before; those end as they like.
+    fn outlives_the_number(mut self) {
+        self.is_up("nothing has dropped");
+        let mut caller = Phone::caller(&self.server.site, TELECOM, json!({ "port": 5070 }));
+        cancelled(&self.server, &mut caller, "12336");
+        self.is_up("they are still up");
+        self.callers.expect_good(self.calls.into(), s(50));
+        self.seats.expect_good(self.talking.into(), s(10));
+    }
+}
+
+/// Not a synchronisation: the moment is to pass.
+fn pass(at: &Zoned) {
+    let now = Zoned::now();
+    assert!(now < *at, "the calls were up before the moment");
+    std::thread::sleep(Duration::try_from(now.duration_until(at)).unwrap() + s(1));
+}
+
 #[test]
 fn a_number_is_cancelled_at_a_set_moment_with_fifty_calls_up_and_nothing_drops() {
-    const TALKING: u32 = 20;
     if !have(&[Tool::Sipp, Tool::Pjsua]) {
         return;
     }
     let at = Zoned::now().with_time_zone(jiff::tz::TimeZone::get("Asia/Shanghai").unwrap()) + 25.seconds();
     let text = line("12336", "mode = \"absorbed\"\nqueue = \"general\"")
         + &format!("[[line.phase]]\nfrom = {}\nmode = \"cancelled\"\n", at.strftime("%Y-%m-%dT%H:%M:%S"));
-    let mut site = site(&[text]);
-    site.seats.clear();
-    for seat in 0..TALKING {
-        site = site.with_fixed_seat(8001 + seat, PHONE);
+    let crowd = Crowd::start(text, 20, 50);
+    pass(&at);
+    crowd.outlives_the_number();
+}
+
+#[test]
+fn a_version_that_cancels_a_number_is_published_at_a_set_moment_and_no_call_drops() {
+    if !have(&[Tool::Sipp, Tool::Pjsua]) {
+        return;
     }
-    let server = Server::start(site);
-    let site = &server.site;
-    tone::write_alaw(&site.file("tone.al"), tone::CALLER);
-    tone::write_alaw(&site.file("seat.al"), tone::SEAT);
-    let mut job = Job::phone(site, "seat", PHONE);
-    (job.pause_ms, job.calls) = (100, TALKING);
-    job.replace.push(("TONE", b"seat.al".to_vec()));
-    let mut seats = Sipp::start(site, &job);
-    (0..TALKING).for_each(|seat| server.make_ready(8001 + seat));
-    let mut job = Job::call(site, "caller", TELECOM, "12336");
-    (job.calls, job.rate, job.pause_ms) = (50, 25, 35_000);
-    let mut calls = Sipp::start(site, &job);
-    let up = |live: &[Value]| {
-        let talking = live.iter().filter(|call| call["place"] == "talking").count();
-        live.len() == 50 && talking == TALKING as usize
+    let text = line("12336", "mode = \"absorbed\"\nqueue = \"general\"");
+    let crowd = Crowd::start(text.clone(), 5, 12);
+    let server = &crowd.server;
+    let counts = || server.get("/api/v1/plan/versions?limit=1")["counts"].as_i64();
+    let first = until("the plan of the start to be a version", s(10), counts);
+    let plan = server.get(&format!("/api/v1/plan/versions/{first}"))["text"].as_str().unwrap().to_owned();
+    let dead = plan.replacen(&text, &format!("{text}[[line.phase]]\nfrom = 2022-01-01\nmode = \"cancelled\"\n"), 1);
+    assert_ne!(dead, plan);
+    let post = |path: &str, body: Value| {
+        let path = format!("/api/v1/plan/versions{path}");
+        let (status, answer) = http::post(server.site.http(), &path, server.token(), &body.to_string()).unwrap();
+        assert!((200..300).contains(&status), "{path}: {answer}");
+        serde_json::from_str::<Value>(&answer).unwrap_or_default()
     };
-    server.wait_live("20 talk and 30 wait", up);
-    let now = Zoned::now();
-    assert!(now < at, "the calls were up before the moment");
-    // Not a synchronisation: the moment is to pass.
-    std::thread::sleep(Duration::try_from(now.duration_until(&at)).unwrap() + s(1));
-    server.wait_live("nothing has dropped", up);
-    let mut caller = Phone::caller(&server.site, TELECOM, json!({ "port": 5070 }));
-    cancelled(&server, &mut caller, "12336");
-    server.wait_live("they are still up", up);
-    calls.expect_good(50, s(50));
-    seats.expect_good(TALKING.into(), s(10));
+    let drafted = post("", json!({ "name": "plan.toml", "text": dead, "why": "12336 销号" }));
+    assert!(drafted["changes"].to_string().contains("已注销"), "{drafted}");
+    let id = drafted["version"]["id"].as_i64().unwrap();
+    let at = Zoned::now() + 6.seconds();
+    post(&format!("/{id}/publish"), json!({ "at": at.timestamp().as_millisecond() }));
+    assert_eq!(counts(), Some(first), "not before its moment");
+    crowd.is_up("a date with the exchange changes nothing");
+    pass(&at);
+    until("the version to count", s(3), || (counts() == Some(id)).then_some(()));
+    crowd.outlives_the_number();
 }
