@@ -72,6 +72,8 @@ pub(super) enum ApiError {
     NoSuchVersion,
     /// It was published: nothing about it changes any more.
     VersionPublished,
+    /// Another version takes over from the same one at this moment.
+    PublishedMeanwhile,
     /// It has never counted.
     NeverPublished,
     /// A second person must approve it first.
@@ -184,6 +186,7 @@ impl ApiError {
             Self::PlanRefused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "plan_refused"),
             Self::NoSuchVersion => (StatusCode::NOT_FOUND, "no_such_version"),
             Self::VersionPublished => (StatusCode::CONFLICT, "version_published"),
+            Self::PublishedMeanwhile => (StatusCode::CONFLICT, "published_meanwhile"),
             Self::NeverPublished => (StatusCode::CONFLICT, "never_published"),
             Self::NotApproved => (StatusCode::CONFLICT, "not_approved"),
             Self::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
@@ -245,6 +248,10 @@ impl ApiError {
             }
             Self::NoSuchVersion => both("there is no such version of the plan", "没有该方案版本"),
             Self::VersionPublished => both("this version was published already", "该版本已发布"),
+            Self::PublishedMeanwhile => both(
+                "another version is published at this moment: look at it, then publish yours",
+                "另一版本正在同时发布，请先查看后再发布",
+            ),
             Self::NeverPublished => both("this version has never counted: publish it", "该版本从未发布，请直接发布"),
             Self::NotApproved => both("a second person must approve this version first", "该版本须先由他人审批"),
             Self::LastAdministrator => both("one administrator must remain", "必须保留至少一名管理员"),

@@ -348,8 +348,8 @@ async fn publish(
 ) -> Result<StatusCode, ApiError> {
     let (version, text) = found(&shared, id).await?;
     may_be_published(&shared, &version)?;
-    let name = version.name.clone();
-    blocking(&shared, move |plans| plans.check(&name, &text).map(drop)).await?;
+    let (name, checked) = (version.name.clone(), text.clone());
+    blocking(&shared, move |plans| plans.check(&name, &checked).map(drop)).await?;
     let at = when.at.map(Wall).filter(|at| at.0 > clock::wall_ms());
     let action = if at.is_some() { Action::PlanScheduled } else { Action::PlanPublished };
     note(&shared, &who.session, action, &id.to_string(), json!({"at": at})).await?;
@@ -357,8 +357,10 @@ async fn publish(
     if !shared.store.schedule_plan(id, Some(at.unwrap_or(Wall(clock::wall_ms()))), login).await? {
         return Err(ApiError::VersionPublished);
     }
-    if at.is_none() {
-        apply(&shared, id).await?;
+    if at.is_none()
+        && let Err(error) = apply(&shared, version, text).await
+    {
+        return Err(not_due_any_more(&shared, id, login, error).await?);
     }
     shared.versions.notify_one();
     Ok(StatusCode::NO_CONTENT)
@@ -415,8 +417,19 @@ async fn rollback(
     let again = shared.store.draft_plan(new, now).await?;
     note(&shared, &who.session, Action::PlanRolledBack, &again.to_string(), json!({"to": id, "why": back.why})).await?;
     shared.store.schedule_plan(again, Some(now), login).await?;
-    apply(&shared, again).await?;
+    let (version, text) = found(&shared, again).await?;
+    if let Err(error) = apply(&shared, version, text).await {
+        return Err(not_due_any_more(&shared, again, login, error).await?);
+    }
     Ok((StatusCode::CREATED, Json(found(&shared, again).await?.0)))
+}
+
+/// A version that lost its place to another must not count a second later because it is due.
+async fn not_due_any_more(shared: &Shared, id: i64, login: &str, error: ApiError) -> Result<ApiError, ApiError> {
+    if error == ApiError::PublishedMeanwhile {
+        shared.store.schedule_plan(id, None, login).await?;
+    }
+    Ok(error)
 }
 
 fn may_be_published(shared: &Shared, version: &PlanVersion) -> Result<(), ApiError> {
@@ -442,19 +455,26 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Lets a version count now. What counts is kept beside the ledger first, so that a start after a crash begins with it; the
-/// database learns of it last and is put right by [`keep`] when it does not answer.
-async fn apply(shared: &Shared, id: i64) -> Result<(), ApiError> {
+/// database learns of it last and is put right by [`keep`] when it does not answer. Before anything changes the version takes its
+/// place behind the one that counts: where another node gives that place away at this moment, everything stays as it is.
+async fn apply(shared: &Shared, version: PlanVersion, text: String) -> Result<(), ApiError> {
     let alone = Arc::clone(&shared.reloading).acquire_owned().await.map_err(|_| ApiError::CoreSilent)?;
-    let (version, text) = found(shared, id).await?;
+    let id = version.id;
+    if !shared.store.take_over(id, Wall(clock::wall_ms())).await? {
+        return Err(ApiError::PublishedMeanwhile);
+    }
     let mut plan = shared.plan.clone();
     plan.mark_unchanged();
     let name = version.name.clone();
-    blocking(shared, move |plans| {
+    let applied = blocking(shared, move |plans| {
         let done = plans.apply(id, &name, &text);
         drop(alone);
         done
-    })
-    .await?;
+    });
+    if let Err(error) = applied.await {
+        shared.store.let_go(id).await?;
+        return Err(error);
+    }
     match timeout(TAKEN_WITHIN, plan.changed()).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) | Err(_) => return Err(ApiError::CoreSilent),
@@ -515,10 +535,10 @@ async fn settle(shared: &Shared) -> Result<Option<(i64, i64)>, ApiError> {
 
 async fn publish_due(shared: &Shared, id: i64) {
     let published = async {
-        let (version, _) = found(shared, id).await?;
+        let (version, text) = found(shared, id).await?;
         may_be_published(shared, &version)?;
         note_as(shared, ITSELF, Action::PlanPublished, &id.to_string(), json!({"due": version.publish_at})).await?;
-        apply(shared, id).await
+        apply(shared, version, text).await
     };
     if let Err(error) = published.await {
         tracing::error!(version = id, ?error, "a version of the plan was due and does not count; the old plan stays");

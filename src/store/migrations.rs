@@ -36,6 +36,7 @@ const VERSIONS: &[Version] = &[
     version!(10, "accounts", "0010_accounts.sql"),
     version!(11, "audit", "0011_audit.sql"),
     version!(20, "plan_versions", "0020_plan_versions.sql"),
+    version!(21, "plan_follows", "0021_plan_follows.sql"),
 ];
 
 /// The migrations of SQLite.

@@ -8,6 +8,9 @@ use super::db::values;
 use super::{QueryError, Store};
 use crate::types::Wall;
 
+/// How long a version may be about to count, milliseconds; a node that fell silent in between holds nobody up for longer.
+pub const TAKEN_OVER_WITHIN_MS: i64 = 30_000;
+
 /// A version without its text. Times are milliseconds since 1970, UTC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
 pub struct PlanVersion {
@@ -141,6 +144,37 @@ impl Store {
         Ok(self.db.execute(SCHEDULE, values![id, at.map(|at| at.0), by]).await? > 0)
     }
 
+    /// Notes that a version is about to take over from the one that counts. `false`: another version does so at this moment.
+    /// A note that came to nothing holds for [`TAKEN_OVER_WITHIN_MS`].
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer.
+    pub async fn take_over(&self, id: i64, now: Wall) -> Result<bool, QueryError> {
+        const LET_GO: &str = "
+            UPDATE plan_versions SET follows = NULL WHERE follows = $1 AND published_at IS NULL AND follows_at < $2";
+        const TAKE: &str = "
+            UPDATE plan_versions SET follows = $2, follows_at = $3
+            WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM plan_versions WHERE follows = $2 AND id <> $1)";
+        let Some(before) = self.current_plan().await?.filter(|current| current.id != id) else { return Ok(true) };
+        self.db.execute(LET_GO, values![before.id, now.0 - TAKEN_OVER_WITHIN_MS]).await?;
+        match self.db.execute(TAKE, values![id, before.id, now.0]).await {
+            Ok(taken) => Ok(taken == 1),
+            // Both saw the place free; the index lets one of them have it.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes back that a version is about to take over.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer.
+    pub async fn let_go(&self, id: i64) -> Result<(), QueryError> {
+        const LET_GO: &str = "UPDATE plan_versions SET follows = NULL WHERE id = $1 AND published_at IS NULL";
+        self.db.execute(LET_GO, values![id]).await?;
+        Ok(())
+    }
+
     /// Notes that a version counts from now on. `false`: it did already.
     ///
     /// # Errors
@@ -155,6 +189,28 @@ impl Store {
 mod tests {
     use super::*;
     use crate::store::testing::on_both;
+
+    on_both! {
+        async fn of_two_versions_that_take_over_at_one_moment_one_does(bed: Bed) {
+            let store = bed.store().await;
+            let draft = async |text: &str| store.draft_plan(new(text, "wang"), Wall(0)).await.unwrap();
+            let [first, a, b, c] = [draft("1").await, draft("a").await, draft("b").await, draft("c").await];
+            assert!(store.take_over(first, Wall(1)).await.unwrap(), "nothing counts before it");
+            store.plan_published(first, Wall(1)).await.unwrap();
+            // Both have seen that the first counts.
+            let (one, two) = tokio::join!(store.take_over(a, Wall(2)), store.take_over(b, Wall(2)));
+            assert_eq!([one.unwrap(), two.unwrap()].iter().filter(|won| **won).count(), 1);
+            let won = if store.take_over(a, Wall(3)).await.unwrap() { a } else { b };
+            assert!(store.take_over(won, Wall(4)).await.unwrap(), "again");
+            assert!(!store.take_over(c, Wall(5)).await.unwrap());
+            store.let_go(won).await.unwrap();
+            assert!(store.take_over(c, Wall(6)).await.unwrap(), "it was let go");
+            assert!(!store.take_over(a, Wall(6 + TAKEN_OVER_WITHIN_MS)).await.unwrap());
+            assert!(store.take_over(a, Wall(7 + TAKEN_OVER_WITHIN_MS)).await.unwrap(), "its node has fallen silent");
+            store.plan_published(a, Wall(8 + TAKEN_OVER_WITHIN_MS)).await.unwrap();
+            assert!(store.take_over(b, Wall(9 + TAKEN_OVER_WITHIN_MS)).await.unwrap(), "one after the other they may");
+        }
+    }
 
     fn new<'a>(text: &'a str, by: &'a str) -> NewVersion<'a> {
         NewVersion { name: "x.toml", text, why: "测试", by }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use tokio::time::timeout;
 
 use super::*;
-use crate::api::versions as served;
+use crate::api::{clock, versions as served};
 
 /// The node's part, in memory: a plan that says "mistake" has one.
 #[derive(Default)]
@@ -280,6 +280,26 @@ async fn the_ledger_of_merging_tells_states_days_and_calls_to_cancelled_numbers(
         };
         let (served, ()) = tokio::join!(serve(listener, shared.clone(), stopped), told);
         served.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_version_that_another_node_overtakes_is_told_so_and_stays_a_draft() {
+    story_of(false, async |client, shared| {
+        counts(&shared, 1).await;
+        let operator = client.of(&[Role::Operator]).await;
+        let (ours, theirs) = (draft(&operator, "a = 1").await, draft(&operator, "a = 2").await);
+        // Another node with the same database is about to let its version count.
+        assert!(shared.store.take_over(theirs, Wall(clock::wall_ms())).await.unwrap());
+        let publish = async |id: i64| operator.post(&format!("/api/v1/plan/versions/{id}/publish"), json!({})).await;
+        let refused = publish(ours).await;
+        assert_eq!((refused.status, refused.code().as_str()), (409, "published_meanwhile"));
+        assert_eq!(shared.plans.counting().id, Some(1), "nothing has changed here");
+        assert_eq!(shared.store.next_plan().await.unwrap(), None, "and nothing is due");
+        shared.store.plan_published(theirs, Wall(clock::wall_ms())).await.unwrap();
+        assert_eq!(publish(ours).await.status, 204, "after the other one it may");
+        counts(&shared, ours).await;
     })
     .await;
 }
