@@ -36,7 +36,7 @@ use tokio::time::timeout;
 pub(crate) use db::Db;
 pub use keeper::Keeper;
 pub use retention::Retention;
-pub use tail::{Keep, TailError, Tailer};
+pub use tail::{Keep, MARKED_WITHIN_MS, TailError, Tailer};
 
 /// How long a statement waits for another process that holds a SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -76,6 +76,8 @@ pub(super) enum ApiError {
     PublishedMeanwhile,
     /// It has never counted.
     NeverPublished,
+    /// It is no call that may be marked as a test.
+    NoTestCall,
     /// A second person must approve it first.
     NotApproved,
     /// The account has no seat.
@@ -187,6 +189,7 @@ impl ApiError {
             Self::NoSuchVersion => (StatusCode::NOT_FOUND, "no_such_version"),
             Self::VersionPublished => (StatusCode::CONFLICT, "version_published"),
             Self::PublishedMeanwhile => (StatusCode::CONFLICT, "published_meanwhile"),
+            Self::NoTestCall => (StatusCode::CONFLICT, "no_test_call"),
             Self::NeverPublished => (StatusCode::CONFLICT, "never_published"),
             Self::NotApproved => (StatusCode::CONFLICT, "not_approved"),
             Self::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
@@ -251,6 +254,10 @@ impl ApiError {
             Self::PublishedMeanwhile => both(
                 "another version is published at this moment: look at it, then publish yours",
                 "另一版本正在同时发布，请先查看后再发布",
+            ),
+            Self::NoTestCall => both(
+                "only a call over a trunk that ended within the last ten minutes is marked as a test, once",
+                "仅可将十分钟内结束的中继来话标记为测试，且只能标记一次",
             ),
             Self::NeverPublished => both("this version has never counted: publish it", "该版本从未发布，请直接发布"),
             Self::NotApproved => both("a second person must approve this version first", "该版本须先由他人审批"),

@@ -2,18 +2,19 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Shared;
 use super::audit::{Action, note};
 use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, plain};
-use super::rights::{May, Scope, SeeRecords};
+use super::rights::{MarkTests, May, Scope, SeeRecords};
 use super::session::Session;
+use super::{Shared, clock};
 use crate::store::calls::{CallRecord, Cursor, FATES, Filter, Timeline, parse_call_id};
 use crate::types::Wall;
 
@@ -21,7 +22,7 @@ use crate::types::Wall;
 const PAGE: (u32, u32) = (50, 500);
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(search)).routes(routes!(one))
+    OpenApiRouter::new().routes(routes!(search)).routes(routes!(one)).routes(routes!(test))
 }
 
 /// Which records. Times are milliseconds since 1970, UTC.
@@ -155,4 +156,20 @@ async fn one(
     }
     note(&shared, &who.session, Action::RecordSeen, &call.to_string(), json!({})).await?;
     Ok(Json(found))
+}
+
+/// Marks a call as a test of the plan, right after it: it stays in the records and leaves all counters of the day but `test`. A call
+/// that is not over, came from a seat or is older than ten minutes is `no_test_call`. Noted.
+#[utoipa::path(post, path = "/records/{call}/test", tag = "records",
+    params(("call" = String, Path, description = "Its id", example = "c30117452718080001")),
+    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+async fn test(
+    State(shared): State<Shared>,
+    who: May<MarkTests>,
+    Path(call): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let call = parse_call_id(&call).ok_or(ApiError::NoSuchCall)?;
+    note(&shared, &who.session, Action::TestMarked, &call.to_string(), json!({})).await?;
+    let marked = shared.store.mark_test(call, &who.session.account.login, Wall(clock::wall_ms())).await?;
+    if marked { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::NoTestCall) }
 }

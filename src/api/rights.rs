@@ -47,6 +47,8 @@ rights! {
     SeeRecords: [Agent, Expert, Supervisor, Auditor], confidential;
     /// Hear recordings.
     HearRecordings: [Supervisor, Auditor], confidential;
+    /// Mark calls as tests: those who prove the plan, not those whose rates it changes.
+    MarkTests: [Operator, Administrator];
     /// Put records under legal hold and lift it.
     HoldRecords: [Supervisor], confidential;
     /// See entries of the caller lists; agents and experts what they proposed.

@@ -41,7 +41,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
   yihao call --via telecom --to 12315 --at-phase DRAFT --draft 7
 
 The caller uses an address of the trunk that belongs to this machine; the exchange recognises the trunk by it. With --at-phase
-NOW the call is held against the plan that counts: which prompts were heard, where it waited, who was rung. With DRAFT it goes
+NOW the call is held against the plan that counts: which prompts were heard, where it waited or went, who was rung; in the records it
+is marked as a test and counts in no rate. With DRAFT it goes
 through a scratch exchange on loopback that goes by the draft; no carrier and no seat's phone is reached.
 Exit codes: 0 answered, 1 not answered, 2 could not be placed; with --at-phase 0 all is as the plan says, 1 it is not.")]
 pub struct Args {
@@ -103,6 +104,7 @@ pub enum AtPhase {
 struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     proof: Option<Proof>,
+    sip_call_id: Option<String>,
     answered: bool,
     rang: bool,
     cause: Option<String>,
@@ -149,7 +151,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let mut outcome = follow(&phone, args);
     drop(phone);
     let heard = newest(args.record.as_deref().unwrap_or(&scratch));
-    outcome.proof = held.proof(&config, heard.as_deref())?;
+    outcome.proof = held.proof(&config, heard.as_deref(), outcome.sip_call_id.as_deref().unwrap_or_default())?;
     if args.record.is_none() {
         // Nobody asked for the recording.
         let _absent = std::fs::remove_dir_all(&scratch);
@@ -189,14 +191,14 @@ impl Held {
             (Some(AtPhase::Draft), None) => bail!("say which version: --draft 7"),
             (Some(AtPhase::Draft), Some(version)) => {
                 let draft = Scratch::start(&asked, config, version, args.trunk.as_deref())?;
-                let expected = Some(Expectation::of_plan(&draft.plan, version, call, now())?);
+                let expected = Some(Expectation::of_plan(&draft.asked, draft.plan.clone(), version, call, now())?);
                 Ok(Self { asked: draft.asked.clone(), draft: Some(draft), expected })
             }
         }
     }
 
-    fn proof(self, config: &Config, heard: Option<&Path>) -> Result<Option<Proof>> {
-        self.expected.map(|expected| expected.prove(&self.asked, config, heard)).transpose()
+    fn proof(self, config: &Config, heard: Option<&Path>, sip_call_id: &str) -> Result<Option<Proof>> {
+        self.expected.map(|expected| expected.prove(&self.asked, config, heard, sip_call_id)).transpose()
     }
 }
 
@@ -243,6 +245,9 @@ fn follow(phone: &Phone, args: &Args) -> Outcome {
                 outcome.cause = Some(cause.as_str().to_owned());
                 outcome.status = status;
                 return outcome;
+            }
+            Some(News::Dialled(call_id)) => {
+                outcome.sip_call_id.get_or_insert(call_id);
             }
             Some(News::Registered) => {}
             None if patience == FAREWELL => return outcome,

@@ -18,7 +18,7 @@ use crate::media::engine::{Command, Engine, EngineConfig, Event as MediaEvent, N
 use crate::media::ports::PortPool;
 use crate::sip::endpoint::{self, Endpoint, Input, Network, Output, Secrets, Seeds};
 use crate::sip::flow::Transport;
-use crate::sip::message::Message;
+use crate::sip::message::{Message, Method};
 use crate::sip::transport::udp::Udp;
 use crate::types::{
     CallId, Calling, Cause, Dial, Digit, Hear, IdBase, LegCommand, LegEvent, LegId, LegIds, LineNumber, NetworkId,
@@ -50,7 +50,7 @@ pub struct PhoneConfig {
     pub account: Option<Account>,
     /// WAV file that it speaks after the answer, again and again; silence without one.
     pub voice: Option<PathBuf>,
-    /// Folder into which it records what it hears (left) and says (right).
+    /// Folder into which it records what it hears (left) and says (right), from the first that is heard before the answer.
     pub recordings: PathBuf,
     /// Range of RTP ports to take a few of.
     pub rtp: (u16, u16),
@@ -72,6 +72,8 @@ pub struct Account {
 pub enum News {
     /// The exchange has taken the registration.
     Registered,
+    /// The first message of the call went out: its Call-ID.
+    Dialled(String),
     /// A message went out (`true`) or came in: its start line.
     Ladder(bool, String),
     /// The other side rings.
@@ -165,6 +167,8 @@ struct Desk {
     runs: u64,
     /// The leg of the call in progress.
     leg: Option<LegId>,
+    /// The leg whose call is recorded, so that it is begun once.
+    recorded: Option<LegId>,
     answer_at: Option<crate::types::Mono>,
     orders: Receiver<Order>,
     news: SyncSender<News>,
@@ -233,6 +237,7 @@ impl Desk {
             call: CallId(ids.first()),
             runs: 0,
             leg: None,
+            recorded: None,
             answer_at: None,
             orders,
             news,
@@ -374,7 +379,21 @@ impl Desk {
                     self.tell(News::Ended(cause, status));
                 }
             }
-            LegEvent::NoEarlyMedia | LegEvent::EarlyMedia(_) | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
+            // What is heard before the answer is recorded too: a farewell never gets one.
+            LegEvent::EarlyMedia(true) => {
+                self.engine.send(Command::Hear { call: self.call, set: vec![Hear { leg, from: Vec::new() }] });
+                self.record(leg);
+            }
+            LegEvent::NoEarlyMedia | LegEvent::EarlyMedia(false) | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
+        }
+    }
+
+    /// Records the call, once.
+    fn record(&mut self, leg: LegId) {
+        if self.recorded != Some(leg) {
+            self.recorded = Some(leg);
+            let file = format!("{}", self.call);
+            self.engine.send(Command::Record { call: self.call, caller: leg, file });
         }
     }
 
@@ -385,8 +404,7 @@ impl Desk {
             None => Vec::new(),
         };
         self.engine.send(Command::Hear { call: self.call, set: vec![Hear { leg, from }] });
-        let file = format!("{}", self.call);
-        self.engine.send(Command::Record { call: self.call, caller: leg, file });
+        self.record(leg);
     }
 
     fn on_media(&mut self, event: MediaEvent) {
@@ -398,7 +416,8 @@ impl Desk {
             }
             MediaEvent::Silent { leg } => self.feed(Input::Silent { leg }),
             MediaEvent::Closed { port, .. } => self.feed(Input::PortFree { port }),
-            MediaEvent::EarlyMedia { .. } | MediaEvent::Digit { .. } => {}
+            MediaEvent::EarlyMedia { leg, port, heard } => self.feed(Input::EarlyMedia { leg, port, heard }),
+            MediaEvent::Digit { .. } => {}
             MediaEvent::RecordingFailed { why, .. } => tracing::warn!(why, "the phone cannot record"),
         }
     }
@@ -422,6 +441,9 @@ impl Desk {
 
     fn tell_ladder(&self, out: bool, bytes: &Bytes) {
         if let Ok(message) = Message::parse(bytes.clone()) {
+            if out && message.status().is_none() && *message.method() == Method::Invite {
+                self.tell(News::Dialled(message.call_id().to_owned()));
+            }
             let line = match message.status() {
                 Some(status) => format!("{status} {} ({})", message.reason(), message.method()),
                 None => format!("{} {}", message.method(), message.request_uri_text()),

@@ -148,6 +148,10 @@ pub struct CallRecord {
     pub result: Option<String>,
     /// Whether it counts as offered to a person: see [`crate::store::counters`].
     pub offered: bool,
+    /// When it was marked as a test of the plan, which no other counter counts; nothing for a citizen's call.
+    pub test_at: Option<i64>,
+    /// Login of whoever placed it.
+    pub test_by: Option<String>,
     /// Since when it is under legal hold and not deleted; nothing when it is not.
     pub hold_at: Option<i64>,
     /// Who asked for the hold.
@@ -303,7 +307,7 @@ macro_rules! calls_where {
         concat!(
             "SELECT id, deployment, origin, source, line, mode, calling_number, calling_raw, calling_display,
                     calling_private <> 0 AS calling_private, sip_call_id, arrived_at, greeted_at, queued_at, answered_at,
-                    ended_at, queue, destination, seat, agent, fate, cause, recording, mark, linked, result, offered <> 0 AS offered,
+                    ended_at, queue, destination, seat, agent, fate, cause, recording, mark, linked, result, offered <> 0 AS offered, test_at, test_by,
                     hold_at, hold_by, hold_why
              FROM calls WHERE ",
             $condition

@@ -9,7 +9,8 @@
 //! GB/T 33358-2016 asks that a call is answered within 15 seconds and that the connect rate (接通率) of any 24 hours on end is
 //! at least 95 %. Its text gives no formula that we could read; the stricter reading is taken: seconds run from the arrival,
 //! greeting included, and every call for a person counts as offered, also one that gave up in the greeting. Not offered are
-//! refusals of numbers that are no lines, and services of the exchange itself.
+//! refusals of numbers that are no lines, and services of the exchange itself. A call that is marked as a test is taken out of all of
+//! them and stands under `test` alone.
 
 use std::collections::BTreeMap;
 
@@ -106,6 +107,11 @@ impl Deltas {
         if n != 0 {
             *self.0.entry((at.div_euclid(HOUR_MS), scope, name.to_owned(), what)).or_default() += n;
         }
+    }
+
+    /// The same with the other sign.
+    pub(super) fn taken_back(self) -> Self {
+        Self(self.0.into_iter().map(|(key, n)| (key, -n)).collect())
     }
 
     /// Writes them into the database, always in the same order: several nodes may write, and must not wait in a circle.

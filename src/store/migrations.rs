@@ -33,6 +33,7 @@ const VERSIONS: &[Version] = &[
     version!(3, "callers", "0003_callers.sql"),
     version!(4, "called", "0004_called.sql"),
     version!(5, "modes", "0005_modes.sql"),
+    version!(6, "tests", "0006_tests.sql"),
     version!(10, "accounts", "0010_accounts.sql"),
     version!(11, "audit", "0011_audit.sql"),
     version!(20, "plan_versions", "0020_plan_versions.sql"),

@@ -5,6 +5,7 @@
 
 mod apply;
 mod book;
+mod marked;
 #[cfg(test)]
 mod outage;
 mod read;
@@ -22,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::db::Tx;
 use super::{Store, ledger};
 use crate::types::Wall;
+pub use marked::MARKED_WITHIN_MS;
 use read::{Batch, Position};
 
 /// How often the ledger is looked at when it had nothing new.

@@ -80,6 +80,13 @@ fn a_plan_is_drafted_compared_published_and_brought_back_by_commands() {
     assert!(said.contains("heard      greeting/12315") && said.contains("all is as the plan says"), "{proved:?}");
     assert!(said.contains("waited in  general") && said.contains("rang       no seat"), "{said}");
     assert_eq!(proved.status.code(), Some(0));
+    let listed = ask(&served, &["calls", "--json", "--line", "12315"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed[0]["test_by"], "local", "the records say that it was a test: {listed}");
+    let dead = served.test_call(&["--to", "12336", "--via", "telecom", "--at-phase", "NOW"]);
+    let said = String::from_utf8_lossy(&dead.stdout);
+    assert!(said.contains("heard      notice/cancelled") && said.contains("not answered: no such number (410)"), "{dead:?}");
+    assert_eq!(dead.status.code(), Some(0), "a farewell is proved that nobody answers");
     let draft = ["--to", "12319", "--via", "line-12315", "--at-phase", "DRAFT", "--draft", "2", "--seconds", "12"];
     let proved = served.test_call(&draft);
     let said = String::from_utf8_lossy(&proved.stdout);

@@ -63,6 +63,7 @@ const MATRIX: &[(&str, &str, &str, &[Role])] = &[
     ("GET", "/api/v1/lines", "/api/v1/lines", &[Supervisor, Operator, Administrator]),
     ("GET", "/api/v1/plan/versions", "/api/v1/plan/versions", &[Supervisor, Operator, Administrator]),
     ("POST", "/api/v1/plan/versions", "/api/v1/plan/versions", &[Operator, Administrator]),
+    ("POST", "/api/v1/records/{call}/test", "/api/v1/records/c1/test", &[Operator, Administrator]),
     ("GET", "/api/v1/plan/tasks", "/api/v1/plan/tasks", &[Supervisor, Operator, Administrator]),
     ("GET", "/api/v1/plan/lines.csv", "/api/v1/plan/lines.csv", &[Supervisor, Operator, Administrator]),
     ("POST", "/api/v1/plan/lines.csv", "/api/v1/plan/lines.csv", &[Operator, Administrator]),

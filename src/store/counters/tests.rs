@@ -62,6 +62,34 @@ on_both! {
         let lost: i64 = LOST.iter().map(|what| sum(what)).sum();
         assert_eq!(level.offered, level.answered + lost);
         assert!(level.answered > 50 && lost > 50 && sum("refused") > 5, "the stories are of all kinds");
+        // Calls that are marked as tests leave every counter but their own; what is not over or too old is not marked.
+        let all = store.calls(&Filter::default(), 500).await.unwrap();
+        let mut marked = std::collections::BTreeSet::new();
+        for call in all.iter().step_by(3) {
+            let id = crate::store::calls::parse_call_id(&call.id).unwrap();
+            assert!(!store.mark_test(id, "wang", Wall(call.arrived_at + 1 + crate::store::MARKED_WITHIN_MS)).await.unwrap());
+            if store.mark_test(id, "wang", Wall(call.arrived_at + 1_000)).await.unwrap() {
+                assert!(call.ended_at.is_some() && call.origin == "trunk");
+                assert!(!store.mark_test(id, "wang", Wall(call.arrived_at + 1_000)).await.unwrap(), "once");
+                marked.insert(id);
+            }
+        }
+        assert!(marked.len() > 50);
+        let rest: Vec<Row> = rows.iter().filter(|row| !marked.contains(&row.call)).cloned().collect();
+        let mut expected = recount(&rest);
+        for row in rows.iter().filter(|row| marked.contains(&row.call)) {
+            if let CallEvent::Arrived { from, called, .. } = &row.event {
+                for place in [("all", ""), ("line", called.as_str()), ("trunk", from)] {
+                    put(&mut expected, row.at.0, place, "test", 1);
+                }
+            }
+        }
+        let mut left = counts(&store).await;
+        left.retain(|_, n| *n != 0);
+        assert_eq!(left, expected);
+        let level = store.service_level(Wall(0), Wall(i64::MAX), None).await.unwrap();
+        let answered = expected.iter().filter(|((_, _, scope, _, what), _)| scope == "all" && what == "answered");
+        assert_eq!(level.answered, answered.map(|(_, n)| n).sum::<i64>());
         let line = store.counters(("2026-11-23", "2026-11-24"), Some(Scope::Line), Some("12315")).await.unwrap();
         assert!(!line.is_empty() && line.iter().all(|c| c.scope == "line" && c.name == "12315"));
     }
@@ -150,6 +178,13 @@ fn story(rng: &mut ChaCha8Rng, call: u64) -> Vec<Row> {
                 say(at, CallEvent::Overflowed { from: queue.into(), to, why: OverflowWhy::Waited });
             }
         }
+    }
+    if rng.random_bool(0.8) && matches!(rows.last().map(|last| &last.event), Some(CallEvent::Ended { .. })) {
+        rows.push(row(
+            call,
+            at + 1_000,
+            CallEvent::LegEnded { leg: LegId(call * 100), cause: Cause::HungUp, status: None },
+        ));
     }
     rows
 }
