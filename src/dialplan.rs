@@ -22,6 +22,7 @@ mod mode;
 pub mod report;
 mod route;
 mod service;
+pub mod settings;
 pub mod sheet;
 pub(crate) mod table;
 pub mod task;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::calls::render;
 use crate::config::{self, Config, Overrides};
 use crate::dialplan::Plan;
+use crate::dialplan::settings::{self, Setting};
 use crate::media::engine::prompt::Prompts;
 use crate::simulate::{self, Answer, Change, End, Period, Question, ScriptedSeat, What, World};
 use crate::sip::trunk::number;
@@ -60,7 +61,7 @@ pub struct Args {
     /// How far is looked ahead, in minutes.
     #[arg(long, value_name = "MINUTES", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1_440))]
     pub ahead: u64,
-    /// Compares two plans over all lines and quarters of an hour from --from to --to.
+    /// Compares two plans over all lines and quarters of an hour from --from to --to, and what else is written in them.
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], requires_all = ["from", "to"])]
     pub plan_diff: Vec<PathBuf>,
     /// The last day of a comparison.
@@ -217,13 +218,36 @@ fn compare(args: &Args, before: &Path, after: &Path) -> Result<u8> {
     }
     let (_, old) = read(args, Some(before))?;
     let (_, new) = read(args, Some(after))?;
-    let changes = simulate::diff(&old, &new, Period { from, to });
+    let text =
+        |file: &Path| std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()));
+    let compared = Comparison {
+        changes: simulate::diff(&old, &new, Period { from, to }),
+        settings: settings::differences(&text(before)?, &text(after)?),
+    };
     if args.json {
-        print_json(&changes);
+        print_json(&compared);
     } else {
-        say!("{}", changes_in_words(&changes, &new));
+        say!("{}{}", changes_in_words(&compared.changes, &new), settings_in_words(&compared.settings));
     }
-    Ok(if changes.is_empty() { OK } else { OTHER })
+    Ok(if compared.changes.is_empty() && compared.settings.is_empty() { OK } else { OTHER })
+}
+
+/// What differs between two plans.
+#[derive(Serialize)]
+struct Comparison {
+    /// For whom, and when.
+    changes: Vec<Change>,
+    /// In queues, trunks, seats and so on, as it is written.
+    settings: Vec<Setting>,
+}
+
+fn settings_in_words(settings: &[Setting]) -> String {
+    let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    let line = |setting: &Setting| {
+        let of = if setting.part.is_empty() { "the plan" } else { setting.part.as_str() };
+        format!("\n{of}: {} was {}, is {}", setting.key, said(&setting.before), said(&setting.after))
+    };
+    settings.iter().map(line).collect()
 }
 
 /// Most ranges of a change that are listed for people; JSON has all.

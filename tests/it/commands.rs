@@ -85,7 +85,10 @@ fn a_plan_is_drafted_compared_published_and_brought_back_by_commands() {
     assert_eq!(listed[0]["test_by"], "local", "the records say that it was a test: {listed}");
     let dead = served.test_call(&["--to", "12336", "--via", "telecom", "--at-phase", "NOW"]);
     let said = String::from_utf8_lossy(&dead.stdout);
-    assert!(said.contains("heard      notice/cancelled") && said.contains("not answered: no such number (410)"), "{dead:?}");
+    assert!(
+        said.contains("heard      notice/cancelled") && said.contains("not answered: no such number (410)"),
+        "{dead:?}"
+    );
     assert_eq!(dead.status.code(), Some(0), "a farewell is proved that nobody answers");
     let draft = ["--to", "12319", "--via", "line-12315", "--at-phase", "DRAFT", "--draft", "2", "--seconds", "12"];
     let proved = served.test_call(&draft);
