@@ -9,8 +9,8 @@ use super::{End, MOST_STEPS, Question, SeatState, Step, What, World};
 use crate::center::{Center, Config, Effect, Input, PresenceCommand};
 use crate::dialplan::Plan;
 use crate::types::{
-    CallEvent, Cause, Fate, Hear, IdBase, LegCommand, LegEvent, LegId, Mono, Now, RunId, SeatId, Source, Target,
-    TrunkId,
+    CallEvent, Cause, Fate, Hear, IdBase, LegCommand, LegEvent, LegId, Mono, Now, PromptName, RunId, SeatId, Source,
+    Target, TrunkId,
 };
 
 /// The base of ids; a simulated call meets no other.
@@ -49,6 +49,8 @@ pub(super) struct Stage<'q> {
     /// Somebody has answered.
     talks: bool,
     heard: Vec<Source>,
+    /// How long each prompt lasts that was asked for: a file is looked at once.
+    lengths: BTreeMap<PromptName, Duration>,
     steps: Vec<Step>,
     fate: Option<Fate>,
 }
@@ -72,6 +74,7 @@ impl<'q> Stage<'q> {
             runs: BTreeSet::new(),
             talks: false,
             heard: Vec::new(),
+            lengths: BTreeMap::new(),
             steps: Vec::new(),
             fate: None,
         };
@@ -166,8 +169,7 @@ impl<'q> Stage<'q> {
     }
 
     fn step(&mut self, what: What) {
-        let after_ms = u64::try_from(self.now.mono.since(self.came).as_millis()).unwrap_or(u64::MAX);
-        self.steps.push(Step { after_ms, what });
+        self.steps.push(Step { after_ms: self.after_ms(), what });
     }
 
     fn feed(&mut self, input: Input) {
@@ -253,7 +255,7 @@ impl<'q> Stage<'q> {
                 if let Source::Prompt { name, run } = source
                     && self.runs.insert(*run)
                 {
-                    let lasts = (self.world.prompt)(name);
+                    let lasts = self.length(name);
                     self.plan_at(lasts, Next::Feed(Input::PromptEnded { leg: hear.leg, run: *run }));
                 }
             }
@@ -262,19 +264,23 @@ impl<'q> Stage<'q> {
         if hear.from == self.heard {
             return;
         }
-        for source in hear.from.iter().filter(|source| !self.heard.contains(source)) {
+        for source in hear.from.iter().filter(|source| !self.heard.contains(source)).cloned().collect::<Vec<_>>() {
             let what = match source {
                 Source::Leg { .. } => What::Voice,
                 Source::Prompt { name, .. } => What::Prompt {
+                    ms: u64::try_from(self.length(&name).as_millis()).unwrap_or(u64::MAX),
                     name: name.0.to_string(),
-                    ms: u64::try_from((self.world.prompt)(name).as_millis()).unwrap_or(u64::MAX),
                 },
                 Source::Music { name } => What::Music { name: name.0.to_string() },
                 Source::Ringback => What::RingingTone,
             };
-            self.steps.push(Step { after_ms: self.after_ms(), what });
+            self.step(what);
         }
         self.heard.clone_from(&hear.from);
+    }
+
+    fn length(&mut self, prompt: &PromptName) -> Duration {
+        *self.lengths.entry(prompt.clone()).or_insert_with(|| (self.world.prompt)(prompt))
     }
 
     fn after_ms(&self) -> u64 {

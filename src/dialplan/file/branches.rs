@@ -41,17 +41,7 @@ impl<'r, 'a> Building<'r, 'a> {
         let trunk = table.need_text("trunk", "the trunk on which the county's calls come in: trunk = \"...\"");
         let queue = table.need_text("queue", "the queue of the branch's own seats: queue = \"...\"");
         let queue = queue.and_then(|at| self.queue_named(&at));
-        let hint = "lines of this plan in quotes: lines = [\"12345\"]";
-        let mut lines = Vec::new();
-        for at in table.parsed_list("lines", hint, super::line_number) {
-            match self.plan.lines.contains_key(&at.value) {
-                true => lines.push(at.value),
-                false => {
-                    let message = format!("there is no line {}", at.value);
-                    self.reader.error(at.span, &at.key, message, Some(hint.to_owned()));
-                }
-            }
-        }
+        let mut lines = self.lines_named(table);
         if !table.has("lines") {
             lines.push(LineNumber::parse("12345").expect("five digits are a number"));
         }

@@ -1,8 +1,8 @@
 //! `hours` of a line, and what happens to calls outside of them.
 
 use super::Building;
-use super::services::PRIORITY;
-use crate::dialplan::table::{Table, one_of};
+use super::services::{PRIORITY, greeting_of};
+use crate::dialplan::table::Table;
 use crate::dialplan::{AnswerWhen, Hours, QueueService, Service, ToldEnd, ToldService};
 use crate::types::{LineNumber, PromptName};
 
@@ -30,18 +30,11 @@ impl<'r, 'a> Building<'r, 'a> {
         }
         let closed = match (queue, said) {
             (Some(at), said) => {
-                let Some(queue) = self.queues.get_mut(&at.value) else {
-                    let hint = one_of(&at.value, self.queues.keys().map(String::as_str));
-                    self.reader.error(at.span, &at.key, format!("there is no queue {:?}", at.value), Some(hint));
-                    return (hours.value, None);
-                };
-                queue.lines += 1;
-                let greeting =
-                    number.map_or_else(|| "greeting/12345".to_owned(), |number| format!("greeting/{number}"));
+                let Some(queue) = self.queue_named(&at) else { return (hours.value, None) };
                 Service::Queue(QueueService {
                     notices: Vec::new(),
-                    queue: queue.id,
-                    greeting: said.unwrap_or_else(|| PromptName::new(&greeting)),
+                    queue,
+                    greeting: said.unwrap_or_else(|| PromptName::new(&greeting_of(number))),
                     answer: AnswerWhen::AtOnce,
                     priority: u8::try_from(PRIORITY).unwrap_or(u8::MAX),
                     desk: None,

@@ -9,6 +9,9 @@ use crate::dialplan::table::{At, Table, civil, one_of};
 use crate::dialplan::{Line, Task};
 use crate::types::LineNumber;
 
+/// What is to be written where a line is named.
+pub(super) const A_LINE: &str = "a line of this plan in quotes: \"12345\"";
+
 impl<'r, 'a> Building<'r, 'a> {
     pub(super) fn read_lines(&mut self, root: &Table<'r, 'a>) {
         let units: Option<BTreeSet<String>> =
@@ -90,6 +93,22 @@ impl<'r, 'a> Building<'r, 'a> {
             self.reader.error(here.span, &here.key, "this task says nothing", Some(hint));
         }
         Some(task)
+    }
+
+    /// A line that another part of the plan names; another way to write one is none.
+    pub(super) fn line_named(&self, at: At<LineNumber>) -> Option<LineNumber> {
+        if !self.plan.lines.contains_key(&at.value) {
+            let message = format!("there is no line {}", at.value);
+            self.reader.error(at.span, &at.key, message, Some(A_LINE.to_owned()));
+            return None;
+        }
+        Some(at.value)
+    }
+
+    /// Lines that another part of the plan names.
+    pub(super) fn lines_named(&self, table: &Table<'r, 'a>) -> Vec<LineNumber> {
+        let named = table.parsed_list("lines", A_LINE, super::line_number).into_iter();
+        named.filter_map(|at| self.line_named(at)).collect()
     }
 
     /// Refuses the number of an emergency service or a utility: no mode of merging may touch it.

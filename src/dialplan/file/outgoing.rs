@@ -1,24 +1,19 @@
 //! `[outgoing]`: how calls of seats leave, and in whose name.
 
 use super::Building;
+use super::lines::A_LINE;
 use crate::dialplan::Outgoing;
 use crate::dialplan::table::{Table, one_of};
-
-const LINE_HINT: &str = "a line of this plan: line = \"12345\"";
 
 impl<'r, 'a> Building<'r, 'a> {
     /// After trunks and lines, which it names.
     pub(super) fn read_outgoing(&mut self, root: &Table<'r, 'a>) {
         let Some(table) = root.table("outgoing") else { return };
         let default = Outgoing::default();
-        let line = table.parsed("line", LINE_HINT, super::line_number).and_then(|at| match self.plan.line(&at.value) {
-            Some(line) => Some(line.number.clone()),
-            None => {
-                let message = format!("there is no line {}", at.value);
-                self.reader.error(at.span, &at.key, message, Some(LINE_HINT.to_owned()));
-                None
-            }
-        });
+        // Here another way to write a line stands for it.
+        let line = table.parsed("line", A_LINE, super::line_number);
+        let line = line.map(|at| at.with(self.plan.aliases.get(&at.value).unwrap_or(&at.value).clone()));
+        let line = line.and_then(|at| self.line_named(at));
         self.plan.outgoing = Outgoing {
             trunk: self.trunk_out(&table, "trunk"),
             emergency_trunk: self.trunk_out(&table, "emergency_trunk"),

@@ -53,10 +53,7 @@ impl<'r, 'a> Building<'r, 'a> {
         attributes: &Attributes,
     ) -> Option<Service> {
         let notices = self.read_notices(table, attributes);
-        let greeting = match number {
-            Some(number) => self.prompt(table, "greeting", &format!("greeting/{number}")),
-            None => self.prompt(table, "greeting", "greeting/12345"),
-        };
+        let greeting = self.prompt(table, "greeting", &greeting_of(number));
         let answer = read_answer(table);
         let priority = read_priority(table);
         let desk = self.read_place(table, "parallel");
@@ -136,6 +133,11 @@ impl<'r, 'a> Building<'r, 'a> {
     pub(super) fn read_place(&mut self, table: &Table<'r, 'a>, key: &'static str) -> Option<DestinationId> {
         table.text(key).and_then(|at| self.destination_named(&at))
     }
+}
+
+/// The greeting of a line that names none. After a mistake in its number any one will do that is there.
+pub(super) fn greeting_of(number: Option<&LineNumber>) -> String {
+    number.map_or_else(|| "greeting/12345".to_owned(), |number| format!("greeting/{number}"))
 }
 
 fn not_found(notice: Option<PromptName>) -> Service {

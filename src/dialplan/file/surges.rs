@@ -18,16 +18,7 @@ impl<'r, 'a> Building<'r, 'a> {
         let name = table.need_text("name", "the name of the switch: name = \"flood\"");
         let prompt = table.has("prompt").then(|| self.prompt(table, "prompt", ""));
         let queue = table.text("queue").and_then(|at| self.queue_named(&at));
-        let hint = "lines of this plan in quotes: lines = [\"12345\"]";
-        let mut lines = Vec::new();
-        for at in table.parsed_list("lines", hint, super::line_number) {
-            if self.plan.lines.contains_key(&at.value) {
-                lines.push(at.value);
-            } else {
-                let message = format!("there is no line {}", at.value);
-                self.reader.error(at.span, &at.key, message, Some(hint.to_owned()));
-            }
-        }
+        let lines = self.lines_named(table);
         let here = table.here();
         if prompt.is_none() && !table.has("queue") {
             let hint = "give it a prompt, a queue, or both".to_owned();
