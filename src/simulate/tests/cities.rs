@@ -27,16 +27,15 @@ fn told(plan: &Arc<Plan>, dialled: &str, at: Wall) -> Told {
     let via = plan.trunk_named("telecom").expect("the carrier of each city");
     let answer = ask(plan, &Question { via, at, ..question(plan, dialled) }, &world());
     let heard = heard(&answer).join(" ");
-    let mode = answer.steps.iter().find_map(|step| match &step.what {
-        What::Row { row: CallEvent::Arrived { mode, .. } } => mode.clone(),
-        _ => None,
+    let mode = answer.steps.iter().find_map(|step| {
+        if let What::Row { row: CallEvent::Arrived { mode, .. } } = &step.what { mode.clone() } else { None }
     });
     let end = match answer.end {
         End::Fate { fate: Fate::Answered { .. } } => "answered".to_owned(),
         End::Fate { fate: Fate::AnsweredOutside } => "answered outside".to_owned(),
         End::Fate { fate: Fate::Refused { cause: Cause::Gone } } => "410".to_owned(),
         End::Fate { fate: Fate::Refused { cause: Cause::NoSuchNumber } } => "404".to_owned(),
-        other => format!("{other:?}"),
+        other @ (End::Fate { .. } | End::Unserved | End::NoWayIn) => format!("{other:?}"),
     };
     [mode.unwrap_or_default(), heard, who(plan, dialled, &answer), end]
         .map(|text| if text.is_empty() { "-".to_owned() } else { text })
@@ -44,14 +43,16 @@ fn told(plan: &Arc<Plan>, dialled: &str, at: Wall) -> Told {
 
 /// Who is rung: seats of 12345, among them the experts of the number dialled, or a place outside.
 fn who(plan: &Plan, dialled: &str, answer: &Answer) -> String {
-    let rung = answer.steps.iter().filter_map(|step| match &step.what {
-        What::Seat { seat } => {
-            let expert = plan.seats[seat].skills.iter().any(|(skill, _)| skill == dialled);
-            Some(if expert { "experts".to_owned() } else { "12345".to_owned() })
-        }
-        What::Outside { trunk, number, up: true } => Some(format!("over {trunk} {}", number.as_str())),
-        _ => None,
+    let seats = answer.steps.iter().filter_map(|step| {
+        let What::Seat { seat } = &step.what else { return None };
+        let expert = plan.seats[seat].skills.iter().any(|(skill, _)| skill == dialled);
+        Some(if expert { "experts".to_owned() } else { "12345".to_owned() })
     });
+    let outside = answer.steps.iter().filter_map(|step| {
+        let What::Outside { trunk, number, up: true } = &step.what else { return None };
+        Some(format!("over {trunk} {}", number.as_str()))
+    });
+    let rung = seats.chain(outside);
     rung.collect::<Vec<_>>().join(" then ")
 }
 
