@@ -24,4 +24,5 @@ mod secure;
 mod service;
 mod smoke;
 mod talk;
+mod transfer;
 mod wire;

@@ -54,6 +54,45 @@ impl<'a> Sound<'a> {
         Ok(())
     }
 
+    /// These tones at once and nothing else by 20 dB, in two thirds of all twentieths of a second: a telephone whose buffer
+    /// follows a stream that begins anew drops a frame now and then, and there a tone is none for a moment.
+    pub(crate) fn is_chord(self, hertz: &[f64]) -> Result<(), String> {
+        let parts = self.samples.chunks_exact(self.rate as usize / 20);
+        let (all, mut clean, mut last) = (parts.len(), 0, String::new());
+        for part in parts {
+            let level = |hertz: f64| level_db(part, self.rate, hertz);
+            let softest = hertz.iter().map(|hertz| level(*hertz)).fold(f64::INFINITY, f64::min);
+            let others = (20..=360).map(|n| f64::from(n) * 10.0);
+            let others = others.filter(|other| hertz.iter().all(|tone| (tone - other).abs() > 90.0));
+            let (other, loudest) =
+                others.map(|other| (other, level(other))).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+            if softest > -20.0 && softest - loudest > MARGIN_DB {
+                clean += 1;
+            } else {
+                last = format!("{softest:.1} dB, and {other} Hz has {loudest:.1} dB");
+            }
+        }
+        let enough = all >= 10 && clean * 3 >= all * 2;
+        if enough {
+            Ok(())
+        } else {
+            Err(format!("{hertz:?} Hz are heard in {clean} of {all} parts; in the last other one {last}"))
+        }
+    }
+
+    /// Which of these tones there are in each half second, one after the other; the same twice is told once, silence not.
+    pub(crate) fn order_of(self, hertz: &[f64]) -> Vec<Vec<f64>> {
+        let mut order: Vec<Vec<f64>> = Vec::new();
+        for part in self.samples.chunks_exact(self.rate as usize / 2) {
+            let there = |hertz: &f64| level_db(part, self.rate, *hertz) > -30.0;
+            let found: Vec<f64> = hertz.iter().copied().filter(there).collect();
+            if !found.is_empty() && order.last() != Some(&found) {
+                order.push(found);
+            }
+        }
+        order
+    }
+
     /// No gap over 40 ms.
     pub(crate) fn has_no_gap(self) -> Result<(), String> {
         let longest = self.longest_gap_ms();
@@ -198,6 +237,22 @@ mod tests {
             *sample += other / 20;
         }
         assert_eq!(judge(&soft, tone::CALLER), Ok(()), "26 dB below is allowed");
+    }
+
+    #[test]
+    fn a_chord_is_its_tones_and_nothing_else() {
+        let mut both = heard(tone::CALLER);
+        for (sample, other) in both.channels[0].iter_mut().zip(tone::samples(tone::SEAT, 8000, 2.0)) {
+            *sample += other;
+        }
+        let chord = |hertz: &[f64]| Sound::of(&both, 0, 0).is_chord(hertz);
+        assert_eq!(chord(&[tone::CALLER, tone::SEAT]), Ok(()));
+        assert!(chord(&[tone::CALLER]).is_err() && chord(&[tone::CALLER, tone::OTHER_SEAT]).is_err());
+        assert!(chord(&[tone::CALLER, tone::SEAT, tone::OTHER_SEAT]).is_err());
+        let mut one_then_both = heard(tone::CALLER);
+        one_then_both.channels[0].extend(&both.channels[0]);
+        let order = Sound::of(&one_then_both, 0, 0).order_of(&[tone::CALLER, tone::SEAT, tone::MUSIC]);
+        assert_eq!(order, [vec![tone::CALLER], vec![tone::CALLER, tone::SEAT]]);
     }
 
     #[test]
