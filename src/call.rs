@@ -84,11 +84,25 @@ impl Call {
         self.legs.values().any(|leg| leg.phase.is_audible())
     }
 
+    /// Whether a leg waits for the confirmation of an answer before which it heard us or rang.
+    pub fn is_joining(&self, id: LegId) -> bool {
+        self.legs.get(&id).is_some_and(|leg| leg.phase == Phase::Joining)
+    }
+
     /// Answers an incoming leg; nothing when it is answered already.
     pub fn answer(&mut self, id: LegId) -> Option<LegCommand> {
-        let leg =
-            self.legs.get_mut(&id).filter(|leg| matches!(leg.phase, Phase::Arrived | Phase::Early | Phase::Deaf))?;
-        leg.phase = Phase::Answering;
+        let leg = self.legs.get_mut(&id)?;
+        leg.phase = match leg.phase {
+            Phase::Arrived => Phase::Answering,
+            Phase::Early | Phase::Deaf => Phase::Joining,
+            Phase::Answering
+            | Phase::Joining
+            | Phase::Dialled
+            | Phase::Ringing
+            | Phase::Heard
+            | Phase::Up
+            | Phase::Parting => return None,
+        };
         Some(LegCommand::Answer)
     }
 
@@ -117,11 +131,12 @@ impl Call {
     /// A leg is answered for good. `false` when it was not about to be.
     pub fn up(&mut self, id: LegId) -> bool {
         match self.legs.get_mut(&id) {
-            Some(leg) if matches!(leg.phase, Phase::Answering | Phase::Dialled | Phase::Ringing | Phase::Heard) => {
+            Some(Leg { phase: Phase::Arrived | Phase::Early | Phase::Deaf | Phase::Up | Phase::Parting, .. })
+            | None => false,
+            Some(leg) => {
                 leg.phase = Phase::Up;
                 true
             }
-            Some(_) | None => false,
         }
     }
 

@@ -13,7 +13,7 @@ pub enum Role {
     Called,
 }
 
-/// How far a leg has come. An incoming leg goes Arrived, Early (or Deaf), Answering, Up; a dialled one Dialled, Ringing (or Heard), Up; each
+/// How far a leg has come. An incoming leg goes Arrived, Answering, Up, or Arrived, Early (or Deaf), Joining, Up; a dialled one Dialled, Ringing (or Heard), Up; each
 /// may be Parting at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -25,6 +25,8 @@ pub enum Phase {
     Deaf,
     /// Incoming, our answer is on its way and not confirmed.
     Answering,
+    /// The same for a leg that heard us before or rang: the answer may still wait for the PRACK of what was heard (RFC 3262 3).
+    Joining,
     /// Dialled.
     Dialled,
     /// Dialled, the far end rings.
@@ -41,7 +43,7 @@ impl Phase {
     /// Whether audio can flow to the far end.
     pub fn is_audible(self) -> bool {
         match self {
-            Phase::Early | Phase::Answering | Phase::Up => true,
+            Phase::Early | Phase::Answering | Phase::Joining | Phase::Up => true,
             Phase::Arrived | Phase::Deaf | Phase::Dialled | Phase::Ringing | Phase::Heard | Phase::Parting => false,
         }
     }
@@ -50,7 +52,7 @@ impl Phase {
     pub(super) fn parting(self, cause: Cause) -> Option<LegCommand> {
         match self {
             Phase::Arrived | Phase::Early | Phase::Deaf => Some(LegCommand::Refuse(cause)),
-            Phase::Answering | Phase::Dialled | Phase::Ringing | Phase::Heard | Phase::Up => {
+            Phase::Answering | Phase::Joining | Phase::Dialled | Phase::Ringing | Phase::Heard | Phase::Up => {
                 Some(LegCommand::Hangup(cause))
             }
             Phase::Parting => None,

@@ -20,7 +20,7 @@ impl Center {
         };
         let Some(phase) = self.calls.get(&id).and_then(|live| live.call.leg(leg)).map(|leg| leg.phase) else { return };
         match phase {
-            Phase::Answering => self.caller_up(id, leg, out),
+            Phase::Answering | Phase::Joining => self.caller_up(id, leg, out),
             Phase::Dialled | Phase::Ringing | Phase::Heard => match self.offer_of(leg) {
                 Some((_, offer)) => self.seat_up(id, offer, out),
                 None if self.guest_up(id, leg, out) || self.outside_up(id, leg, out) => {}
@@ -51,27 +51,31 @@ impl Center {
         let Some(live) = self.calls.get_mut(&id) else { return };
         let party = Party { seat: offer.seat, leg: offer.leg };
         let Some(caller) = live.call.caller() else { return };
-        // Early media becomes a call only now; who is answered already talks at once. An answer whose ACK is late
-        // counts: the endpoint watches over it.
-        match live.call.answer(caller) {
-            Some(command) => {
-                out.row(id, CallEvent::AnsweredByExchange);
-                out.leg(id, caller, command);
-                out.hear(id, live.go(out.now.mono, Place::Joining(party)));
-                let longest = Duration::from_millis(self.config.join_max_ms.into());
-                self.timers.set(Timer::Place(id), out.now.mono + longest);
-            }
-            None => self.talk(id, party, out),
+        if let Some(command) = live.call.answer(caller) {
+            out.row(id, CallEvent::AnsweredByExchange);
+            out.leg(id, caller, command);
+        }
+        // Early media becomes a call only when the answer is confirmed; who is answered already talks at once. An answer whose
+        // ACK is late counts: the endpoint watches over it.
+        if live.call.is_joining(caller) {
+            out.hear(id, live.go(out.now.mono, Place::Joining(party)));
+            let longest = Duration::from_millis(self.config.join_max_ms.into());
+            self.timers.set(Timer::Place(id), out.now.mono + longest);
+        } else {
+            self.talk(id, party, out);
         }
         self.record(id, caller, out);
     }
 
     fn caller_up(&mut self, id: CallId, leg: LegId, out: &mut Out<'_>) {
         let Some(live) = self.calls.get_mut(&id) else { return };
+        let joins = live.call.is_joining(leg);
         live.call.up(leg);
         if let Place::Joining(party) = live.place {
             self.timers.clear(Timer::Place(id));
             self.talk(id, party, out);
+        } else if joins {
+            self.note_outside(id, out);
         }
     }
 

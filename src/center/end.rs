@@ -22,7 +22,7 @@ impl Center {
         let gone = self.calls.get_mut(&id).and_then(|live| live.call.gone(leg));
         let seat = self.seat_of.remove(&leg);
         match gone {
-            Some(Leg { role: Role::Caller, .. }) => self.caller_gone(id, cause, out),
+            Some(Leg { role: Role::Caller, phase, .. }) => self.caller_gone(id, phase, cause, out),
             Some(Leg { role: Role::Seat, phase, .. }) => self.seat_gone(id, leg, seat, phase, (cause, status), out),
             Some(Leg { role: Role::Called, phase, .. }) => {
                 self.called_gone(id, (leg, seat), phase, (cause, status), out);
@@ -32,7 +32,7 @@ impl Center {
         self.close(id, out);
     }
 
-    fn caller_gone(&mut self, id: CallId, cause: Cause, out: &mut Out<'_>) {
+    fn caller_gone(&mut self, id: CallId, phase: Phase, cause: Cause, out: &mut Out<'_>) {
         let Some(live) = self.calls.get(&id) else { return };
         let left = matches!(cause, Cause::HungUp | Cause::Cancelled);
         let or_failed = |abandoned: Fate| if left { abandoned } else { Fate::Failed { cause } };
@@ -44,6 +44,8 @@ impl Center {
             }
             Place::Wishing { kind: WishKind::Callback, .. } | Place::Message => Fate::LeftWish,
             Place::Offered(_) | Place::Joining(_) | Place::Reaching(_) => or_failed(Fate::AbandonedInRing),
+            // Somebody outside had answered, and our answer never reached the caller.
+            Place::Outside(_) if phase == Phase::Joining => or_failed(Fate::AbandonedInRing),
             Place::Talking(Talk { guest: Some(guest), .. }) if matches!(guest.at, GuestAt::Here(_)) => {
                 return self.caller_left(id, out);
             }

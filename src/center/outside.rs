@@ -1,7 +1,7 @@
 //! A caller's call goes on outside: the line's own seats behind their trunk, another site, an old desk that rings beside our
 //! seats. The caller hears the ringing tone meanwhile, or the queue's music while an old desk is rung beside it.
 
-use super::live::{Live, Offer, Place, Way};
+use super::live::{Live, Offer, Place, Through, Way};
 use super::timers::Timer;
 use super::way_out::Attempt;
 use super::{Center, Out};
@@ -158,6 +158,13 @@ impl Center {
         self.record(id, caller, out);
     }
 
+    /// Somebody outside has answered, and the caller knows.
+    pub(super) fn note_outside(&self, id: CallId, out: &mut Out<'_>) {
+        if let Some(Through { leg, destination, .. }) = self.calls.get(&id).and_then(|live| live.place.through()) {
+            out.row(id, CallEvent::AnsweredOutside { leg: *leg, destination: destination.clone() });
+        }
+    }
+
     /// A leg that was dialled for a caller is gone.
     pub(super) fn outside_gone(&mut self, id: CallId, leg: LegId, phase: Phase, cause: Cause, out: &mut Out<'_>) {
         if phase == Phase::Parting || self.guest_gone(id, leg, cause, out) {
@@ -168,7 +175,9 @@ impl Center {
         if let Some(attempt) = live.place.reaching().filter(|attempt| is_rung(attempt)).cloned() {
             self.reach(id, attempt, cause, out);
         } else if live.place.through().is_some_and(|through| through.leg == leg) {
-            self.end(id, Fate::AnsweredOutside, Cause::HungUp, out);
+            let joins = live.call.caller().is_some_and(|caller| live.call.is_joining(caller));
+            let fate = if joins { Fate::UnansweredOutside { cause } } else { Fate::AnsweredOutside };
+            self.end(id, fate, Cause::HungUp, out);
         } else if let Some(desk) = live.way.as_mut().and_then(|way| way.desk.take_if(|desk| is_rung(desk))) {
             self.desk_next(id, desk, out);
         }

@@ -358,9 +358,10 @@ impl Center {
             return self.talk(id, Party { seat, leg }, out);
         }
         let music = music_on_hold(&self.plan);
-        out.row(id, CallEvent::AnsweredOutside { leg, destination: name.clone() });
-        if let Some(live) = self.calls.get_mut(&id) {
-            out.hear(id, live.go(out.now.mono, Place::Outside(Through { leg, destination: name, music })));
+        let Some(live) = self.calls.get_mut(&id) else { return };
+        out.hear(id, live.go(out.now.mono, Place::Outside(Through { leg, destination: name, music })));
+        if live.call.caller().is_none_or(|caller| !live.call.is_joining(caller)) {
+            self.note_outside(id, out);
         }
     }
 

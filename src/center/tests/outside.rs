@@ -153,6 +153,39 @@ fn a_way_that_fails_after_it_was_heard_gives_way_to_our_ringing_tone_and_the_nex
 }
 
 #[test]
+fn a_caller_who_never_gets_our_answer_has_not_been_answered_outside() {
+    let answered =
+        |stage: &Stage| stage.rows().iter().any(|row| matches!(row.event, CallEvent::AnsweredOutside { .. }));
+    let cases = [
+        (true, Cause::HungUp, Fate::AnsweredOutside),
+        (false, Cause::Cancelled, Fate::AbandonedInRing),
+        (false, Cause::PeerLost, Fate::Failed { cause: Cause::PeerLost }),
+    ];
+    for (confirmed, cause, fate) in cases {
+        for who in ["the caller", "the other"] {
+            let mut stage = stage(Service::Outside(OutsideService { answer: AnswerWhen::BySeat, ..outside() }));
+            let caller = stage.arrive("12366");
+            stage.prompt_ends(caller);
+            let leg = stage.out().2;
+            stage.leg(leg, LegEvent::Answered);
+            assert_eq!((stage.hears(caller), answered(&stage)), (voice(leg), false));
+            if confirmed {
+                stage.leg(caller, LegEvent::Answered);
+            }
+            assert_eq!(answered(&stage), confirmed);
+            let (first, fate) = match (who, confirmed) {
+                ("the other", false) => (leg, Fate::UnansweredOutside { cause: Cause::HungUp }),
+                ("the other", true) => (leg, fate),
+                _ => (caller, fate),
+            };
+            stage.ended(first, if first == leg { Cause::HungUp } else { cause });
+            stage.ended(if first == leg { caller } else { leg }, Cause::HungUp);
+            assert_eq!(stage.fate(caller), Some(fate), "{who} leaves, {confirmed}");
+        }
+    }
+}
+
+#[test]
 fn an_old_desk_is_not_heard_before_it_answers() {
     let mut stage = stage_with_desk();
     let caller = stage.queued("12315");

@@ -48,6 +48,25 @@ fn a_line_answered_by_the_seat_talks_when_both_are_up() {
 }
 
 #[test]
+fn a_caller_whose_answer_waits_is_not_answered_by_the_next_seat_either() {
+    let (mut stage, caller, leg) = talk("12315");
+    // The PRACK of what was heard before is still owed, so our answer has not gone out. The seat drops the call.
+    stage.reachable(8002, true);
+    stage.presence(8002, PresenceCommand::SignIn);
+    stage.presence(8002, PresenceCommand::Ready);
+    stage.ended(leg, Cause::HungUp);
+    let (seat, next) = stage.dialled();
+    assert_eq!(seat, 8002);
+    stage.leg(next, LegEvent::Ringing);
+    stage.leg(next, LegEvent::Answered);
+    assert_eq!(stage.hears(caller), voice(next));
+    assert!(!rows_of(&stage.all).iter().any(|row| matches!(row, CallEvent::Talking { .. })));
+    assert_eq!(stage.told(caller), [LegCommand::EarlyMedia, LegCommand::Answer], "it is answered once");
+    stage.ended(caller, Cause::Cancelled);
+    assert_eq!(stage.fate(caller), Some(Fate::AbandonedInRing));
+}
+
+#[test]
 fn an_answer_that_crosses_the_callers_cancel_ends_cleanly() {
     let (mut stage, caller, leg) = talk("12315");
     stage.ended(caller, Cause::Cancelled);

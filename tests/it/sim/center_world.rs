@@ -381,7 +381,7 @@ impl World {
                 let input = self.desk(SeatId(seat));
                 self.input(0, input);
             }
-            50 => {
+            50 | 64 => {
                 for seat in SEATS {
                     self.input(0, presence(seat, PresenceCommand::SignOut));
                 }
@@ -456,12 +456,13 @@ const WORLDS: u64 = 250;
 const CALLS: u64 = 100;
 
 /// What must have happened often enough for the worlds to prove something of it.
-const SEEN: [&str; 51] = [
+const SEEN: [&str; 52] = [
     "480 is not tried over another trunk",
     "Calling: a carrier is heard",
     "Calling: a carrier is heard no more",
     "Reaching: a carrier is heard",
     "Reaching: a carrier is heard no more",
+    "a second seat answers before the answer has reached the caller",
     "a call is placed out of a wrap-up that owes its result",
     "somebody outside answers",
     "another way outside is tried",

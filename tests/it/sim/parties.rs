@@ -9,6 +9,8 @@ use super::dice::Dice;
 pub(crate) struct Party {
     /// Whether the far end has answered, or got our answer.
     pub(crate) answered: bool,
+    /// It hears us before our answer.
+    pub(crate) early: bool,
     /// Whether it has said its last word (perhaps still on its way).
     pub(crate) over: bool,
     /// When its last event reaches the center: events of one leg never overtake each other.
@@ -34,6 +36,8 @@ pub(crate) enum Act {
     Key,
     /// Our answer was never confirmed.
     LoseAck,
+    /// It acknowledges at last what it heard before the answer, and gets that.
+    Confirm,
 }
 
 /// What follows from a command or an act: things to say, and acts to come after some milliseconds.
@@ -76,9 +80,17 @@ impl Party {
             return none;
         }
         match command {
-            LegCommand::Ring | LegCommand::EarlyMedia | LegCommand::Hold(_) | LegCommand::SendDigit(_) => none,
+            LegCommand::EarlyMedia => {
+                self.early = true;
+                none
+            }
+            LegCommand::Ring | LegCommand::Hold(_) | LegCommand::SendDigit(_) => none,
             LegCommand::Answer => {
                 assert!(!self.answered, "{leg} was answered twice");
+                if self.early && dice.percent(70) {
+                    // It owes the acknowledgement of what it hears, so that our answer waits.
+                    return none.then(dice.between(2_000, 24_000), Act::Confirm);
+                }
                 self.answered = true;
                 if dice.percent(2) {
                     none.then(32_000, Act::LoseAck)
@@ -144,6 +156,10 @@ impl Party {
             }
             Act::Hold(held) => none.say(latency(dice), LegEvent::Held(held)),
             Act::Key => none.say(latency(dice), LegEvent::Digit { digit: Digit('5'), by: DigitBy::Event }),
+            Act::Confirm => {
+                self.answered = true;
+                none.say(latency(dice), LegEvent::Answered)
+            }
             Act::LoseAck => {
                 self.over = true;
                 none.say(0, ended(Cause::PeerLost, None))
@@ -177,7 +193,7 @@ fn dialled(dice: &mut Dice) -> Reaction {
         86..=89 => none.then(ring, Act::Ring),
         90 => none,
         91 => none.then(0, Act::Fail(Cause::Unregistered, 480)),
-        92 | 94 => none.then(ring, Act::Fail(Cause::Unreachable, 480)),
+        92 | 94 | 95 => none.then(ring, Act::Fail(Cause::Unreachable, 480)),
         93 => none.then(0, Act::Fail(Cause::Overload, 503)),
         _ => none.then(dice.between(1, 12_000), Act::Fail(Cause::Unreachable, 408)),
     }

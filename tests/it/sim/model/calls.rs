@@ -350,8 +350,10 @@ impl Model {
             leg.late = true;
             return;
         }
+        let early = leg.early;
         let (call, is_first) = (leg.call, leg.is_first);
         leg.answered = true;
+        leg.confirmed = true;
         if self.calls[&call].outing.is_some() {
             return self.outing_answers(call, id);
         }
@@ -364,15 +366,23 @@ impl Model {
             if told.at == At::Joining {
                 told.goes(&[At::Joining], At::Talking);
             }
+            if told.at == At::Outside && early {
+                told.through = told.through.map(|(leg, _)| (leg, true));
+            }
             return;
         }
         let index = told.offers.iter().position(|open| open.leg == id);
         let open = told.offers.remove(index.expect("a seat's leg that is not offered answers"));
         told.party = Some((open.seat, id));
         let caller = told.first_leg;
-        let up = self.legs.get(&caller).is_some_and(|leg| leg.answered);
+        let leg = &self.legs[&caller];
+        let up = leg.answered && !leg.may_be_unanswered();
+        let again = leg.answered && !up;
         let told = self.calls.get_mut(&call).expect("a leg has its call");
         told.goes(&[At::Offered], if up { At::Talking } else { At::Joining });
+        if again {
+            self.note("a second seat answers before the answer has reached the caller");
+        }
         self.seats.get_mut(&open.seat).expect("a seat of the plan").talks();
     }
 
@@ -408,6 +418,7 @@ impl Model {
             let seat = told.party.map(|(seat, _)| seat);
             told.fate = Some(match (told.at, told.last_words) {
                 (At::LastWords, Some(fate)) => fate,
+                (At::Outside, _) if gone.may_be_unanswered() => fate_of(At::Reaching, seat, cause),
                 (at, _) => fate_of(at, seat, cause),
             });
             let talked = told.at == At::Talking;

@@ -14,7 +14,9 @@ pub(crate) struct Leg {
     pub(crate) rang: bool,
     /// We answered it, or it answered us.
     pub(crate) answered: bool,
-    early: bool,
+    pub(crate) early: bool,
+    /// Our answer is confirmed.
+    pub(crate) confirmed: bool,
     /// It is heard and has not answered.
     pub(crate) heard: bool,
     pub(crate) held: bool,
@@ -34,11 +36,17 @@ impl Leg {
             rang: false,
             answered: false,
             early: false,
+            confirmed: false,
             heard: false,
             held: false,
             hung_up_at: None,
             late: false,
         }
+    }
+
+    /// It heard us before our answer, which is not confirmed: it may not have got it.
+    pub(crate) fn may_be_unanswered(&self) -> bool {
+        self.early && !self.confirmed
     }
 
     pub(crate) fn command(&mut self, id: LegId, command: &LegCommand, now: Mono) {

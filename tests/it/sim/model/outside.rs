@@ -173,7 +173,8 @@ impl Model {
             return false;
         }
         told.goes(&[At::Reaching, At::Waiting, At::Offered], At::Outside);
-        (told.reach, told.desk, told.through) = (None, None, Some((leg, true)));
+        let known = !self.legs[&told.first_leg].early || self.legs[&told.first_leg].confirmed;
+        (told.reach, told.desk, told.through) = (None, None, Some((leg, known)));
         let raced = told.offers.iter().any(|open| open.rang);
         self.note(if desk { "an old desk answers" } else { "somebody outside answers" });
         if desk && raced {
@@ -200,8 +201,14 @@ impl Model {
             self.desk_next(id);
         } else if told.at == At::Outside {
             assert_eq!(told.through.map(|(leg, _)| leg), Some(leg), "a leg outside that nobody knows");
-            told.fate = Some(Fate::AnsweredOutside);
+            let first = told.first_leg;
+            let unanswered = self.legs.get(&first).is_some_and(Leg::may_be_unanswered);
+            let told = self.told(id);
+            told.fate = Some(if unanswered { Fate::UnansweredOutside { cause } } else { Fate::AnsweredOutside });
             told.ends();
+            if unanswered {
+                self.note("somebody outside leaves before the answer has reached the caller");
+            }
         }
         true
     }
