@@ -35,12 +35,12 @@ use crate::dialplan::Plan;
 use crate::media::ports::PortPool;
 use crate::sip::auth::{self, Guard};
 use crate::sip::dialog::{Dialog, session_timer};
-use crate::sip::flow::{ConnId, Flow, Hop};
+use crate::sip::flow::{ConnId, Flow};
 use crate::sip::message::{Message, Method, ParseError};
 use crate::sip::registrar::Registrar;
 use crate::sip::transaction::{self, By, ClientId, Event, ServerId, Timers, Transactions, Transmit};
 use crate::sip::trunk::Trunks;
-use crate::types::{CallId, Cause, LegCommand, LegEvent, LegId, LegIds, Mono, Now, TrunkId};
+use crate::types::{CallId, Cause, LegCommand, LegEvent, LegId, LegIds, Mono, Now, Origin, TrunkId};
 
 pub use io::{Config, Input, Left, Named, Network, Output, Refused, Secrets, Seeds};
 
@@ -71,8 +71,8 @@ pub struct Endpoint {
     clients: BTreeMap<ClientId, Purpose>,
     /// INVITEs of ours that have outlived their place in a leg.
     ghosts: BTreeMap<ClientId, Ghost>,
-    /// Re-INVITEs of ours whose leg has ended before their answer.
-    parted: BTreeMap<ClientId, (Dialog, Hop)>,
+    /// Re-INVITEs of ours whose leg has ended before their answer or before all of its repetitions.
+    parted: BTreeMap<ClientId, (Dialog, Origin)>,
     /// What we still have to say in dialogs that are over.
     farewells: farewell::Farewells,
     timers: Timers,

@@ -283,7 +283,7 @@ impl Registrar {
 
     /// The way to the phone that spoke on a flow, as it is registered now: the same flow while a contact stands on it, else
     /// where the same device has registered since. When the flow is no longer open and no device is known again, the seat's
-    /// only contact will be it. `None`: the phone is not registered any more.
+    /// only contact will be it, if it is on the same host: another phone of the seat must not hear of its calls. `None`: the phone is not registered any more.
     pub fn way(&self, seat: SeatId, flow: &Flow, is_open: bool) -> Option<Hop> {
         let seat = self.seats.get(&seat)?;
         if is_open && seat.bindings.iter().any(|b| flows::is_same(&b.flow, flow)) {
@@ -291,8 +291,9 @@ impl Registrar {
         }
         let device = seat.flows.device(flow)?;
         let same = seat.bindings.iter().rev().find(|b| b.device().is(device));
+        let is_same_host = |other: &Flow| other.remote.ip().to_canonical() == flow.remote.ip().to_canonical();
         let only = || match seat.bindings.as_slice() {
-            [only] if !is_open => Some(only),
+            [only] if !is_open && is_same_host(&only.flow) => Some(only),
             [..] => None,
         };
         same.or_else(only).map(|binding| binding.hop.clone())

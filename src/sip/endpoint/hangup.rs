@@ -96,12 +96,14 @@ impl Endpoint {
         }
     }
 
-    /// A re-INVITE of ours that is still open outlives the leg.
+    /// A re-INVITE of ours that is still open outlives the leg, and one whose 2xx may come again, because its ACK was lost.
     fn part_from_reinvite(&mut self, party: Origin, up: &Up) {
-        let Some(ours) = up.ours.filter(|ours| ours.method == OurMethod::Invite) else { return };
-        if let Some(purpose) = self.clients.get_mut(&ours.client) {
-            *purpose = Purpose::Parted;
-            self.parted.insert(ours.client, (up.dialog.clone(), self.hop_of(Some(party), &up.dialog, &up.flow)));
+        let open = up.ours.filter(|ours| ours.method == OurMethod::Invite).map(|ours| ours.client);
+        for client in open.into_iter().chain(up.accepted) {
+            if let Some(purpose) = self.clients.get_mut(&client) {
+                *purpose = Purpose::Parted;
+                self.parted.insert(client, (up.dialog.clone(), party));
+            }
         }
     }
 

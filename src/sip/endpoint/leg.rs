@@ -162,6 +162,8 @@ pub(super) struct Up {
     pub(super) theirs: Option<Theirs>,
     /// The ACK of our last INVITE, to be repeated when its 2xx is.
     pub(super) ack: Option<SentAck>,
+    /// Our last re-INVITE, whose 2xx may come again after the leg has ended.
+    pub(super) accepted: Option<ClientId>,
     /// What we still want to ask, in order.
     pub(super) wishes: VecDeque<Wish>,
     /// When the next wish may be tried: after a 491, or while no way leads to the far end.
@@ -197,6 +199,7 @@ impl Up {
             ours: None,
             theirs: None,
             ack: None,
+            accepted: None,
             wishes: VecDeque::new(),
             wait: None,
             away: None,
@@ -272,7 +275,7 @@ pub(super) enum Purpose {
     InDialog(LegId),
     /// An INVITE whose leg has its winner or is gone; more 2xx may come.
     Ghost,
-    /// A re-INVITE whose leg is gone; a 2xx may come and wants its ACK.
+    /// A re-INVITE whose leg is gone; a 2xx may come, first or again, and wants its ACK.
     Parted,
     /// The BYE of a dialog that is over for us.
     Bye,

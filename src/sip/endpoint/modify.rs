@@ -4,6 +4,7 @@ use crate::media::dtmf::{self, InfoDigit};
 use crate::sip::dialog::accepted::SentAck;
 use crate::sip::dialog::glare;
 use crate::sip::dialog::session_timer::{SessionTimer, Wish as SessionWish};
+use crate::sip::flow::Flow;
 use crate::sip::message::{HeaderName, Message, Method};
 use crate::sip::transaction::ClientId;
 use crate::types::{Cause, Digit, Direction, LegId, Now};
@@ -132,8 +133,8 @@ impl Endpoint {
     pub(super) fn on_our_response(
         &mut self,
         now: Now,
-        id: ClientId,
-        leg: LegId,
+        (id, leg): (ClientId, LegId),
+        flow: &Flow,
         message: &Message,
         out: &mut Vec<Output>,
     ) {
@@ -141,7 +142,12 @@ impl Endpoint {
         if status < 200 {
             return;
         }
+        let is_cut_off = self.legs.get(&leg).and_then(Leg::flow).is_some_and(|flow| !self.is_open(flow));
         let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) else { return };
+        if is_cut_off {
+            // What was asked over a connection that is gone is answered by the one that the far end has now.
+            up.flow = *flow;
+        }
         let Some(ours) = up.ours.filter(|ours| ours.client == id) else {
             // The 2xx to a re-INVITE again: its ACK was lost.
             self.repeat_ack(leg, message);
@@ -181,6 +187,7 @@ impl Endpoint {
             let ack: SentAck = self.acknowledge(&dialog, &hop, ours.cseq);
             if let Some(Leg { state: State::Up(up), .. }) = self.legs.get_mut(&leg) {
                 up.ack = Some(ack);
+                up.accepted = Some(ours.client);
             }
         }
         self.settle(leg, ours.method, false);

@@ -34,9 +34,9 @@ impl Endpoint {
         }
         match purpose {
             Purpose::Invite(leg) => self.on_invite_response(now, id, leg, flow, message, out),
-            Purpose::InDialog(leg) => self.on_our_response(now, id, leg, message, out),
+            Purpose::InDialog(leg) => self.on_our_response(now, (id, leg), flow, message, out),
             Purpose::Ghost => self.on_ghost_response(now, id, flow, message),
-            Purpose::Parted => self.on_parted_response(id, message),
+            Purpose::Parted => self.on_parted_response(id, flow, message),
             Purpose::Bye if status >= 200 => self.farewells.settle(id),
             Purpose::Bye | Purpose::Courtesy => {}
             Purpose::Carrier(trunk, purpose) => self.on_carrier_response(now, trunk, purpose, (flow, message), out),
@@ -333,11 +333,13 @@ impl Endpoint {
         }
     }
 
-    /// A re-INVITE of ours was open when its leg ended: each 2xx to it still gets its ACK, or the far end repeats it.
-    fn on_parted_response(&mut self, id: ClientId, message: &Message) {
+    /// The leg of a re-INVITE of ours has ended: each 2xx to it still gets its ACK, or the far end repeats it.
+    fn on_parted_response(&mut self, id: ClientId, flow: &Flow, message: &Message) {
         match message.status() {
             Some(200..300) => {
-                if let Some((dialog, hop)) = self.parted.get(&id).cloned() {
+                if let Some((dialog, party)) = self.parted.get(&id).cloned() {
+                    // By the way by which it speaks now: the old connection may be gone.
+                    let hop = self.hop_of(Some(party), &dialog, flow);
                     self.acknowledge(&dialog, &hop, message.cseq_number());
                 }
             }

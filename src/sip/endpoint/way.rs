@@ -23,9 +23,14 @@ impl Endpoint {
         self.way_of(party, dialog, flow).unwrap_or_else(|| flow.back())
     }
 
+    /// Whether a flow needs no connection, or still has it.
+    pub(super) fn is_open(&self, flow: &Flow) -> bool {
+        flow.connection.is_none_or(|connection| self.connections.contains_key(&connection))
+    }
+
     /// Where requests of a dialog go now. `None`: the far end's connection is gone, and it has not shown another way.
     pub(super) fn way_of(&self, party: Option<Origin>, dialog: &Dialog, flow: &Flow) -> Option<Hop> {
-        let is_open = flow.connection.is_none_or(|connection| self.connections.contains_key(&connection));
+        let is_open = self.is_open(flow);
         let seat = match party {
             Some(Origin::Seat(seat)) => Some(seat),
             Some(Origin::Trunk(_)) | None => None,

@@ -74,6 +74,8 @@ struct Heard {
     /// The phone's call that it was last joined to.
     party: Option<(usize, u32)>,
     last_prompt: Option<String>,
+    /// It was joined to somebody outside.
+    outside: bool,
 }
 
 struct World {
@@ -107,6 +109,8 @@ struct World {
     refused_by_disk: u64,
     heard: BTreeMap<(usize, u32), Heard>,
     by_audio: BTreeMap<SocketAddr, (usize, u32)>,
+    /// Talks without a citizen who calls, or with somebody outside: one of both will hang up.
+    ending: BTreeSet<(SocketAddr, SocketAddr)>,
     to_dial: u64,
     inputs: Vec<(Now, Input)>,
     out: Vec<Output>,
@@ -127,7 +131,8 @@ impl World {
         let mut peers = Vec::new();
         for (trunk, by) in TRUNKS.into_iter().zip([Transport::Udp, second_by]) {
             let dice = Dice::new(dice.below(u64::MAX));
-            peers.push(Peer::new(((trunk, 5060).into(), by), site::exchange_at(0), None, day.storm, dice));
+            let peer = Peer::new(((trunk, 5060).into(), by), site::exchange_at(0), None, day.storm, dice);
+            peers.push(peer.taking_calls(false));
         }
         for (index, seat) in site::SEATS.into_iter().enumerate() {
             // Every other seat has two telephones.
@@ -164,6 +169,7 @@ impl World {
             refused_by_disk: 0,
             heard: BTreeMap::new(),
             by_audio: BTreeMap::new(),
+            ending: BTreeSet::new(),
             to_dial: calls,
             inputs: Vec::new(),
             out: Vec::new(),
@@ -462,16 +468,35 @@ impl World {
             }
         }
         for (caller, other) in self.engine.pairs() {
+            self.will_end(caller, other);
             let Some(who) = self.by_audio.get(&caller).copied() else { continue };
             let Some(index) = self.peers.iter().position(|p| p.at.ip() == other.ip()) else { continue };
             let heard = self.heard.entry(who).or_default();
             let is_first = heard.seat.is_none();
             heard.seat = self.peers[index].seat.map(SeatId);
+            heard.outside |= heard.seat.is_none();
             heard.party = Some((index, u32::from((other.port() - 20_000) / 2)));
             if is_first && heard.seat.is_some() {
                 let ms = self.peers[who.0].talks[&who.1].script.talk_ms;
                 self.after(ms, Event::Act(who.0, who.1, Act::Bye));
             }
+        }
+    }
+
+    /// A talk that no caller's script ends: of a seat with whom it has called, of a caller with somebody outside.
+    fn will_end(&mut self, one: SocketAddr, other: SocketAddr) {
+        let index = |at: SocketAddr| self.peers.iter().position(|p| p.at.ip() == at.ip());
+        let (Some(first), Some(second)) = (index(one), index(other)) else { return };
+        let is_callers = [(one, second), (other, first)]
+            .into_iter()
+            .any(|(caller, peer)| self.by_audio.contains_key(&caller) && self.peers[peer].seat.is_some());
+        if is_callers || one > other || !self.ending.insert((one, other)) {
+            return;
+        }
+        let number = u32::from((one.port() - 20_000) / 2);
+        if let Some(talk) = self.peers[first].talks.get(&number) {
+            let ms = talk.script.talk_ms;
+            self.after(ms, Event::Act(first, number, Act::Bye));
         }
     }
 
@@ -520,7 +545,7 @@ impl World {
         let open: Vec<_> = self.books.pages.iter().filter(|(_, page)| page.fate.is_none()).collect();
         assert!(open.is_empty(), "calls without a fate: {open:?}");
         let refused: u64 = self.exchange.endpoint().refused().values().sum();
-        let rows = self.books.pages.len() as u64;
+        let rows = self.books.pages.values().filter(|page| !page.ordered).count() as u64;
         assert_eq!(self.books.invites.len() as u64, rows + refused, "INVITEs received = rows + refused");
     }
 
@@ -536,12 +561,19 @@ impl World {
                 continue;
             };
             let fits = match fate {
+                // Who was refused, after giving up too, was answered by nobody.
+                Fate::Answered { .. } | Fate::AnsweredOutside if seen.status.is_some_and(|status| status >= 300) => {
+                    false
+                }
                 Fate::Answered { seat } if heard.seat == Some(seat) => self.somebody_hung_up(talk, heard),
                 // Who offered nothing and is gone without an ACK has no stream that could be joined.
-                Fate::Answered { .. } => heard.seat.is_none() && !talk.script.offers && is_lost(talk),
+                Fate::AnsweredOutside if heard.outside => self.somebody_hung_up(talk, heard),
+                Fate::Answered { .. } | Fate::AnsweredOutside => {
+                    heard.seat.is_none() && !talk.script.offers && is_lost(talk)
+                }
                 // Who is answered by the seat's answer hears the seat before the ACK is through, and may leave in between.
                 Fate::CutByDrain => self.books.door == Door::Draining,
-                _ if heard.seat.is_some() && talk.number != "12315" => false,
+                _ if (heard.seat.is_some() || heard.outside) && talk.number != "12315" => false,
                 Fate::Refused { cause: Cause::NoSuchNumber } => ["99999", "12336"].contains(&talk.number.as_str()),
                 Fate::Refused { cause: Cause::Restart } => seen.status == Some(503),
                 Fate::AbandonedInGreeting | Fate::AbandonedInQueue | Fate::AbandonedInRing => {
@@ -557,9 +589,9 @@ impl World {
                 | Fate::Served
                 | Fate::Reached { .. }
                 | Fate::NotReached { .. }
-                | Fate::AnsweredOutside
-                | Fate::UnansweredOutside { .. }
                 | Fate::CutByRestart => false,
+                // Somebody outside left before our answer had reached the caller.
+                Fate::UnansweredOutside { .. } => heard.outside && seen.status.is_some_and(|status| status >= 300),
             };
             assert!(fits, "{} to {}: {fate:?}, but {seen:?}, {:?}, {heard:?}", talk.call_id, talk.number, talk.phase);
         }
@@ -628,6 +660,7 @@ const CALLS: u64 = 100;
 fn run_days(day: Day, seeds: std::ops::Range<u64>) {
     let worlds = seeds.end - seeds.start;
     let (mut calls, mut inputs, mut moved, mut shut) = (0, 0, 0, BTreeMap::new());
+    let mut heard_early = 0;
     let (mut broken, mut outlived, mut unreachable, mut pings) = (0, 0, 0, 0);
     let mut fates: BTreeMap<String, u64> = BTreeMap::new();
     for seed in seeds {
@@ -635,6 +668,7 @@ fn run_days(day: Day, seeds: std::ops::Range<u64>) {
         calls += world.books.pages.len() as u64;
         inputs += world.inputs.len();
         moved += world.engine.moved;
+        heard_early += world.engine.heard_early;
         (broken, outlived, pings) = (broken + world.broken, outlived + world.outlived, pings + world.wires.pings);
         unreachable += world.unreachable;
         for invited in world.books.invites.values() {
@@ -642,7 +676,11 @@ fn run_days(day: Day, seeds: std::ops::Range<u64>) {
         }
         for page in world.books.pages.values() {
             let fate = page.fate.expect("looked at before");
-            let name = if let Fate::Answered { .. } = fate { "Answered".to_owned() } else { format!("{fate:?}") };
+            let name = match fate {
+                Fate::Answered { .. } => "Answered".to_owned(),
+                Fate::Reached { .. } => "Reached".to_owned(),
+                _ => format!("{fate:?}"),
+            };
             *fates.entry(name).or_default() += 1;
         }
     }
@@ -654,8 +692,12 @@ fn run_days(day: Day, seeds: std::ops::Range<u64>) {
     assert_eq!(unreachable > 0, day.storm, "on stormy days callers are gone before their answer");
     assert_eq!(outlived > 0, day.storm, "on stormy days connections break in mid-call, on others never");
     assert!(pings > 0, "nobody pings");
+    assert!(heard_early > worlds, "hardly any carrier is heard before its answer");
     assert!(moved > 0, "no leg ever moves to another worker");
     assert!(shut.values().filter(|n| **n > worlds / 2).count() == 3, "hardly anybody comes to a shut door: {shut:?}");
+    for (name, least) in [("AnsweredOutside", worlds / 2), ("Reached", worlds / 2)] {
+        assert!(fates.get(name).is_some_and(|n| *n >= least), "hardly any call is {name}: {fates:?}");
+    }
     assert!(fates.get("Answered").is_some_and(|n| *n > calls / 4), "hardly any call is answered");
 }
 

@@ -220,6 +220,25 @@ fn hanging_up_while_our_reinvite_is_open_leaves_nothing() {
 }
 
 #[test]
+fn a_lost_ack_of_our_reinvite_is_repeated_after_the_far_end_has_hung_up() {
+    let mut rig = Rig::new();
+    let (mut phone, leg) = rig.talk_to_seat(&[]);
+    rig.tell(leg, LegCommand::Hold(true));
+    let hold = rig.hears(PHONE, "INVITE");
+    let accepted = phone.response(&hold, 200, &[], &sdp("10.2.0.1:40000", "recvonly"));
+    rig.say(PHONE, accepted.clone());
+    rig.hears(PHONE, "ACK");
+    rig.party_hangs_up(&mut phone, leg);
+    rig.pass_ms(500);
+    rig.say(PHONE, accepted.clone());
+    assert_eq!(rig.hears(PHONE, "ACK").cseq_number(), hold.cseq_number());
+    rig.pass(PATIENCE);
+    rig.say(PHONE, accepted);
+    rig.silence();
+    rig.finish();
+}
+
+#[test]
 fn keys_come_by_info_and_other_bodies_are_refused() {
     let mut rig = Rig::new();
     let (mut caller, leg) = rig.talk("");

@@ -105,6 +105,63 @@ fn a_phone_that_reconnects_keeps_its_call_and_hears_what_it_has_missed() {
 }
 
 #[test]
+fn an_answer_that_comes_late_by_another_connection_is_acknowledged_there() {
+    for ends_first in [false, true] {
+        let mut rig = Rig::new();
+        let first = connect(&mut rig, FIRST_WAY, 1);
+        register(&mut rig, first, INSTANCE);
+        let (mut phone, leg) = talk_over(&mut rig, first);
+        rig.tell(leg, LegCommand::Hold(true));
+        let hold = rig.hears(FIRST_WAY, "INVITE");
+        say_on(&mut rig, first, phone.bare_response(&hold, 100, &[], ""));
+        rig.input(Input::Closed { connection: ConnId(1) });
+        let second = connect(&mut rig, SECOND_WAY, 2);
+        if ends_first {
+            rig.tell(leg, LegCommand::Hangup(Cause::HungUp));
+            rig.ends(leg, Cause::HungUp);
+        }
+        say_on(&mut rig, second, phone.bare_response(&hold, 200, &[BEHIND_NAT], &sdp(AUDIO, "recvonly")));
+        rig.hears(SECOND_WAY, "ACK");
+        if !ends_first {
+            phone.at = second.remote;
+            let bye = phone.request("BYE", "", "");
+            say_on(&mut rig, second, bye);
+            rig.hears(SECOND_WAY, "200");
+            rig.ends(leg, Cause::HungUp);
+        }
+        rig.pass(PATIENCE);
+        rig.drain_all();
+        rig.finish();
+    }
+}
+
+#[test]
+fn the_only_phone_that_is_left_hears_nothing_of_the_calls_of_one_that_is_gone() {
+    let (one, other) = ("10.2.0.1:41001", "10.2.0.9:41001");
+    for (at, is_it) in [("10.2.0.1:41009", true), (other, false)] {
+        let mut rig = Rig::new();
+        let first = connect(&mut rig, one, 1);
+        register(&mut rig, first, INSTANCE);
+        let (_, leg) = talk_over(&mut rig, first);
+        rig.input(Input::Closed { connection: ConnId(1) });
+        // Nothing tells whether this is the same device but where it is.
+        let second = connect(&mut rig, at, 2);
+        register(&mut rig, second, "");
+        rig.tell(leg, LegCommand::Hangup(Cause::HungUp));
+        rig.ends(leg, Cause::HungUp);
+        if is_it {
+            rig.hears(at, "BYE");
+        }
+        rig.silence();
+        rig.pass(PATIENCE);
+        if is_it {
+            rig.drain_all();
+        }
+        rig.finish();
+    }
+}
+
+#[test]
 fn a_request_that_a_breaking_connection_swallowed_goes_by_the_next_one() {
     let mut rig = Rig::new();
     let first = connect(&mut rig, FIRST_WAY, 1);

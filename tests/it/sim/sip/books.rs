@@ -17,6 +17,16 @@ pub(crate) struct Page {
     /// Open offers with their legs; `None` once the leg is gone.
     offers: BTreeMap<OfferId, Option<LegId>>,
     talks: Option<SeatId>,
+    /// Somebody outside has answered.
+    outside: bool,
+    /// No INVITE began it: a desk has ordered it.
+    pub(crate) ordered: bool,
+}
+
+impl Page {
+    fn new(ordered: bool) -> Page {
+        Page { fate: None, offers: BTreeMap::new(), talks: None, outside: false, ordered }
+    }
 }
 
 /// Whether new calls were taken when an INVITE came.
@@ -35,6 +45,8 @@ pub(crate) enum Door {
 pub(crate) struct Invited {
     pub(crate) call_id: String,
     pub(crate) door: Door,
+    /// A phone calls an emergency service: that door is never shut.
+    urgent: bool,
     /// Our final answer.
     pub(crate) status: Option<u16>,
 }
@@ -91,7 +103,8 @@ impl Books {
         }
         let (call_id, door) = (message.call_id().to_owned(), self.door);
         let branch = message.branch().unwrap_or_default().to_owned();
-        self.invites.entry(branch).or_insert(Invited { call_id: call_id.clone(), door, status: None });
+        let urgent = message.request_uri().is_some_and(|uri| uri.user() == Some("110"));
+        self.invites.entry(branch).or_insert(Invited { call_id: call_id.clone(), door, urgent, status: None });
         Some(call_id)
     }
 
@@ -116,12 +129,14 @@ impl Books {
 
     fn row(&mut self, row: &Row) {
         if let CallEvent::Arrived { call_id, .. } = &row.event {
-            let page = Page { fate: None, offers: BTreeMap::new(), talks: None };
-            if self.pages.insert(row.call, page).is_some() {
+            if self.pages.insert(row.call, Page::new(false)).is_some() {
                 self.faults.push(format!("{} arrives twice", row.call));
             }
             self.by_call_id.insert(call_id.clone(), row.call);
             return;
+        }
+        if matches!(row.event, CallEvent::Placed { .. }) {
+            self.pages.entry(row.call).or_insert(Page::new(true));
         }
         let Some(page) = self.pages.get_mut(&row.call) else {
             return self.faults.push(format!("a row of {} before it arrived", row.call));
@@ -152,9 +167,16 @@ impl Books {
                 page.offers.clear();
                 page.talks = Some(*seat);
             }
+            CallEvent::AnsweredOutside { .. } => {
+                if page.talks.is_some() || std::mem::replace(&mut page.outside, true) {
+                    self.faults.push(format!("{} has two owners", row.call));
+                }
+            }
             CallEvent::Ended { fate } => {
                 let cut = matches!(fate, Fate::CutByDrain);
-                if !cut && matches!(fate, Fate::Answered { .. }) != page.talks.is_some() {
+                let talked = matches!(fate, Fate::Answered { .. } | Fate::Reached { .. });
+                let outside = matches!(fate, Fate::AnsweredOutside);
+                if !cut && (talked, outside) != (page.talks.is_some(), page.outside) {
                     self.faults.push(format!("{} ends {fate:?} and talked with {:?}", row.call, page.talks));
                 }
                 page.fate = Some(*fate);
@@ -175,7 +197,6 @@ impl Books {
             | CallEvent::Wish { .. }
             | CallEvent::Placed { .. }
             | CallEvent::Dialled { .. }
-            | CallEvent::AnsweredOutside { .. }
             | CallEvent::Result { .. }
             | CallEvent::Healed { .. }
             | CallEvent::Ringing { .. }
@@ -295,6 +316,7 @@ impl Books {
                 (Door::Open, fate) => fate != Some(DRAINED),
                 (Door::DiskFull, fate) => fate.is_none() && is_refused,
                 // A full trunk refuses before the exchange is asked.
+                (Door::Draining, fate) if invited.urgent => fate != Some(DRAINED),
                 (Door::Draining, fate) => fate.is_none_or(|fate| fate == DRAINED) && is_refused,
             };
             assert!(fits, "the door is kept badly: {invited:?}, {fate:?}");

@@ -46,6 +46,8 @@ pub(crate) struct Engine {
     pub(crate) later: Vec<Later>,
     /// Legs that went to another worker.
     pub(crate) moved: u64,
+    /// Far ends that were heard before their answer.
+    pub(crate) heard_early: u64,
     pub(crate) faults: Vec<String>,
 }
 
@@ -142,6 +144,7 @@ impl Engine {
             && has.is_same_pair(*port)
         {
             *now = *heard;
+            self.heard_early += u64::from(*heard);
         }
     }
 

@@ -56,6 +56,15 @@ options_s = 60
 area_code = "816"
 max_calls = 9
 caller = { policy = "own", number = "12315" }
+[[destination]]
+name = "other-site"
+ring_s = 15
+[[destination.route]]
+trunk = "second"
+number = "08162299999"
+[[destination.route]]
+trunk = "telecom"
+number = "08162299998"
 [[queue]]
 name = "general"
 skill = "general"
@@ -65,6 +74,9 @@ overflow_prompt = "overflow"
 max_waiting = 8
 wrap_up_ms = 5000
 announce_first_s = 0
+[[queue.overflow]]
+no_seats = true
+destination = "other-site"
 [[queue]]
 name = "expert"
 skill = "12333"
@@ -75,6 +87,9 @@ overflow_prompt = "overflow"
 max_waiting = 8
 wrap_up_ms = 5000
 announce_first_s = 0
+[[queue.overflow]]
+after_s = 12
+destination = "other-site"
 [[line]]
 number = "12345"
 name = "hotline"

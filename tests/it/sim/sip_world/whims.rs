@@ -7,7 +7,7 @@ use yihao::center::{self, PresenceCommand};
 use yihao::exchange::{Input, Output};
 use yihao::sip::endpoint;
 use yihao::sip::flow::{Flow, Transport};
-use yihao::types::{ReplyId, SeatId};
+use yihao::types::{PhoneNumber, ReplyId, SeatId};
 
 use super::{Event, Heard, World};
 use crate::sim::sip::books::Door;
@@ -72,6 +72,7 @@ impl World {
             30..=31 => self.impersonate(),
             32..=35 => self.moves(seat),
             39..=44 if self.day.storm => self.break_something(),
+            45..=52 => self.places(seat),
             36..=38 => self.feed(Input::Command(center::Input::Look { reply: ReplyId(1) })),
             _ => {
                 self.feed(presence(seat, PresenceCommand::SignIn));
@@ -82,8 +83,23 @@ impl World {
         self.after(next, Event::Whim);
     }
 
+    /// A seat calls a citizen, an emergency service or another seat, ordered from its desk or dialled by its phone.
+    fn places(&mut self, seat: u32) {
+        let number = self.dice.pick(&["13900001111", "13900001111", "110", "8002", "8005"]);
+        if self.dice.percent(40) {
+            return self.dials_by_phone(seat, number);
+        }
+        let number = PhoneNumber::parse(number).expect("a number");
+        let (seat, reply) = (SeatId(seat), Some(ReplyId(1)));
+        self.feed(Input::Command(center::Input::DialOut { seat, number, line: None, linked: None, reply }));
+    }
+
     fn feature_code(&mut self, seat: u32) {
         let code = self.dice.pick(&["*40", "*41", "*41", "*42", "*43", "12345"]);
+        self.dials_by_phone(seat, code);
+    }
+
+    fn dials_by_phone(&mut self, seat: u32, code: &str) {
         let index = self.peers.iter().position(|p| p.seat == Some(seat)).expect("every seat has a phone");
         if !self.peers[index].gone && self.peers[index].registered_until > self.at {
             let script = Script { odd_codec: false, vanish_ms: None, ..Script::caller(&mut self.dice, false) };
