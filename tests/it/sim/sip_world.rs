@@ -71,6 +71,8 @@ pub(super) struct Day {
 #[derive(Clone, Debug, Default)]
 struct Heard {
     seat: Option<SeatId>,
+    /// All seats that it was joined to: one may be lost, and another has the call.
+    seats: BTreeSet<SeatId>,
     /// The phone's call that it was last joined to.
     party: Option<(usize, u32)>,
     last_prompt: Option<String>,
@@ -474,6 +476,7 @@ impl World {
             let heard = self.heard.entry(who).or_default();
             let is_first = heard.seat.is_none();
             heard.seat = self.peers[index].seat.map(SeatId);
+            heard.seats.extend(heard.seat);
             heard.outside |= heard.seat.is_none();
             heard.party = Some((index, u32::from((other.port() - 20_000) / 2)));
             if is_first && heard.seat.is_some() {
@@ -565,7 +568,7 @@ impl World {
                 Fate::Answered { .. } | Fate::AnsweredOutside if seen.status.is_some_and(|status| status >= 300) => {
                     false
                 }
-                Fate::Answered { seat } if heard.seat == Some(seat) => self.somebody_hung_up(talk, heard),
+                Fate::Answered { seat } if heard.seats.contains(&seat) => self.somebody_hung_up(talk, heard),
                 // Who offered nothing and is gone without an ACK has no stream that could be joined.
                 Fate::AnsweredOutside if heard.outside => self.somebody_hung_up(talk, heard),
                 Fate::Answered { .. } | Fate::AnsweredOutside => {

@@ -16,7 +16,10 @@ pub(crate) struct Page {
     pub(crate) fate: Option<Fate>,
     /// Open offers with their legs; `None` once the leg is gone.
     offers: BTreeMap<OfferId, Option<LegId>>,
-    talks: Option<SeatId>,
+    /// Who has it, on which leg.
+    talks: Option<(SeatId, LegId)>,
+    /// A seat has talked with the caller: the fate says so, whatever follows.
+    talked: bool,
     /// Somebody outside has answered.
     outside: bool,
     /// No INVITE began it: a desk has ordered it.
@@ -25,7 +28,7 @@ pub(crate) struct Page {
 
 impl Page {
     fn new(ordered: bool) -> Page {
-        Page { fate: None, offers: BTreeMap::new(), talks: None, outside: false, ordered }
+        Page { fate: None, offers: BTreeMap::new(), talks: None, talked: false, outside: false, ordered }
     }
 }
 
@@ -163,9 +166,9 @@ impl Books {
                     self.faults.push(format!("{}: an offer ends that was not open", row.call));
                 }
             }
-            CallEvent::Talking { seat, .. } => {
+            CallEvent::Talking { seat, leg, .. } => {
                 page.offers.clear();
-                page.talks = Some(*seat);
+                (page.talks, page.talked) = (Some((*seat, *leg)), true);
             }
             CallEvent::AnsweredOutside { .. } => {
                 if page.talks.is_some() || std::mem::replace(&mut page.outside, true) {
@@ -176,12 +179,15 @@ impl Books {
                 let cut = matches!(fate, Fate::CutByDrain);
                 let talked = matches!(fate, Fate::Answered { .. } | Fate::Reached { .. });
                 let outside = matches!(fate, Fate::AnsweredOutside);
-                if !cut && (talked, outside) != (page.talks.is_some(), page.outside) {
+                let fits = if page.talked { talked } else { !talked && outside == page.outside };
+                if !cut && !fits {
                     self.faults.push(format!("{} ends {fate:?} and talked with {:?}", row.call, page.talks));
                 }
                 page.fate = Some(*fate);
             }
-            CallEvent::LegEnded { leg, .. } => {
+            CallEvent::LegEnded { leg, cause, .. } => {
+                // An agent who is lost leaves a caller who waits in front of all others.
+                page.talks.take_if(|(_, talks)| *talks == *leg && *cause != Cause::HungUp);
                 for offered in page.offers.values_mut().filter(|offered| **offered == Some(*leg)) {
                     *offered = None;
                 }
