@@ -1,6 +1,7 @@
-//! What a relayed and a recorded call cost, against a bare relay with the same system calls in the same run.
+//! What a relayed and a recorded call cost, against a bare relay with the same system calls in the same run; and what encryption
+//! and a mix of three add.
 //!
-//! `cargo bench --bench relay -- calls=100 seconds=5 rounds=3`. A second process plays both parties of each call (G.711,
+//! `cargo bench --bench relay -- calls=100 seconds=5 rounds=3`. A second process plays all parties of each call (G.711,
 //! 20 ms, both ways) and measures the way of each packet; processor time is read from the clocks of the relaying threads.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
@@ -20,8 +21,10 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use yihao::media::engine::prompt::Prompts;
 use yihao::media::engine::{Command, Engine, EngineConfig, NetworkPorts};
+use yihao::media::srtp::Srtp;
 use yihao::types::{
-    CallId, Codec, Direction, Hear, LegId, MediaPort, NetworkId, Origin, Source, StreamParams, TrunkId,
+    CallId, Codec, CryptoSuite, Direction, Hear, LegId, MediaPort, NetworkId, Origin, Source, SrtpKey, StreamParams,
+    TrunkId,
 };
 
 /// First port of the relays; test ports stay below the ephemeral ones.
@@ -34,6 +37,45 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const PACKET: usize = 172;
 const FRAME_NS: u64 = 20_000_000;
 
+/// What is done with the audio of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Two parties, passed on as it comes.
+    Relayed,
+    /// The same, recorded.
+    Recorded,
+    /// Relayed, one of the two parties by SDES-SRTP: a seat over TLS and a carrier.
+    Encrypted,
+    /// Three parties, each of whom hears the two others.
+    Mixed,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] = [Kind::Relayed, Kind::Recorded, Kind::Encrypted, Kind::Mixed];
+
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Relayed => "relayed",
+            Kind::Recorded => "recorded",
+            Kind::Encrypted => "encrypted",
+            Kind::Mixed => "mixed",
+        }
+    }
+
+    /// Legs of a call.
+    fn legs(self) -> usize {
+        match self {
+            Kind::Relayed | Kind::Recorded | Kind::Encrypted => 2,
+            Kind::Mixed => 3,
+        }
+    }
+
+    /// Whether a party speaks SRTP.
+    fn encrypts(self, side: usize) -> bool {
+        self == Kind::Encrypted && side == 1
+    }
+}
+
 pub(crate) fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let option = |name: &str, default: u64| {
@@ -42,34 +84,38 @@ pub(crate) fn main() -> Result<()> {
     };
     let calls = usize::try_from(option("calls", 100)?)?;
     let seconds = Duration::from_secs(option("seconds", 5)?);
-    if arguments.iter().any(|a| a == "driver") {
-        return driver::run(calls, seconds);
+    if let Some(kind) =
+        Kind::ALL.into_iter().find(|kind| arguments.iter().any(|a| *a == format!("driver={}", kind.name())))
+    {
+        return driver::run(calls, seconds, kind);
     }
     let rounds = option("rounds", 3)?;
     println!("{calls} calls, G.711, 20 ms, both ways, {} s a row; one relaying thread", seconds.as_secs());
-    println!("row        CPU % of a core per 100 calls   to bare   way of a packet p50 / p99 us   lost");
-    let mut least = [f64::MAX; 3];
+    println!("row        CPU % of a core per 100 legs   to bare   way of a packet p50 / p99 us   lost");
+    let mut least = [f64::MAX; 1 + Kind::ALL.len()];
     for _ in 0..rounds {
         let bare = bare(calls, seconds)?;
         print_row("bare", &bare, &bare);
-        let relayed = ours(calls, seconds, false)?;
-        print_row("relayed", &relayed, &bare);
-        let recorded = ours(calls, seconds, true)?;
-        print_row("recorded", &recorded, &bare);
-        for (least, row) in least.iter_mut().zip([&bare, &relayed, &recorded]) {
+        least[0] = least[0].min(bare.percent);
+        for (kind, least) in Kind::ALL.into_iter().zip(&mut least[1..]) {
+            let row = ours(calls, seconds, kind)?;
+            print_row(kind.name(), &row, &bare);
             *least = least.min(row.percent);
         }
     }
     // The least disturbed round of each: what else runs on the machine only ever adds.
-    let [bare, relayed, recorded] = least;
-    println!("best of {rounds}: bare {bare:.2} %, relayed {relayed:.2} %, recorded {recorded:.2} %");
-    println!("relayed {:.3} x bare, recorded {:.3} x bare (floor 1.7, goal 1.27)", relayed / bare, recorded / bare);
+    let bare = least[0];
+    println!("best of {rounds}, per 100 legs: bare {bare:.2} %");
+    for (kind, percent) in Kind::ALL.into_iter().zip(&least[1..]) {
+        println!("{:<10} {percent:.2} %, {:.3} x bare", kind.name(), percent / bare);
+    }
     Ok(())
 }
 
 /// The figures of one run.
 #[derive(Debug)]
 pub(crate) struct Row {
+    /// Of a core, for 100 legs.
     pub(crate) percent: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
@@ -78,7 +124,7 @@ pub(crate) struct Row {
 
 fn print_row(name: &str, row: &Row, bare: &Row) {
     println!(
-        "{name:<10} {:>28.2} {:>10.3} {:>19.0} / {:>6.0} {:>6}",
+        "{name:<10} {:>27.2} {:>10.3} {:>19.0} / {:>6.0} {:>6}",
         row.percent,
         row.percent / bare.percent,
         row.p50_us,
@@ -87,7 +133,7 @@ fn print_row(name: &str, row: &Row, bare: &Row) {
     );
 }
 
-/// Parties on loopback: for each call two sockets of the driver.
+/// Parties on loopback: a socket of the driver for each leg.
 struct Parties {
     child: Child,
     to: ChildStdin,
@@ -96,20 +142,21 @@ struct Parties {
 }
 
 impl Parties {
-    fn start(calls: usize, seconds: Duration) -> Result<Self> {
+    fn start(calls: usize, seconds: Duration, kind: Kind) -> Result<Self> {
         let mut child = Process::new(std::env::current_exe()?)
-            .args(["driver", &format!("calls={calls}"), &format!("seconds={}", seconds.as_secs())])
+            .arg(format!("driver={}", kind.name()))
+            .args([format!("calls={calls}"), format!("seconds={}", seconds.as_secs())])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let to = child.stdin.take().context("piped")?;
         let mut from = BufReader::new(child.stdout.take().context("piped")?);
-        let addresses = (0..2 * calls).map(|_| Ok(line(&mut from)?.parse()?)).collect::<Result<_>>()?;
+        let addresses = (0..kind.legs() * calls).map(|_| Ok(line(&mut from)?.parse()?)).collect::<Result<_>>()?;
         Ok(Self { child, to, from, addresses })
     }
 
     /// Lets them talk over `ports` while the time of `threads` is taken.
-    fn talk(mut self, ports: &[u16], threads: &[i32], calls: usize) -> Result<Row> {
+    fn talk(mut self, ports: &[u16], threads: &[i32]) -> Result<Row> {
         for port in ports {
             writeln!(self.to, "{port}")?;
         }
@@ -123,7 +170,7 @@ impl Parties {
             line(&mut self.from)?.split(' ').map(str::parse).collect::<Result<_, _>>().context("figures")?;
         self.child.wait()?;
         let [p50_us, p99_us, lost] = figures[..] else { bail!("the driver says something else") };
-        let percent = used.as_nanos() as f64 / wall as f64 * 100.0 * 100.0 / calls as f64;
+        let percent = used.as_nanos() as f64 / wall as f64 * 100.0 * 100.0 / ports.len() as f64;
         Ok(Row { percent, p50_us, p99_us, lost: lost as u64 })
     }
 }
@@ -181,7 +228,7 @@ fn pin(core: usize) {
 
 /// The bare relay: level-triggered epoll, connected sockets, recv, send, nothing else.
 pub(crate) fn bare(calls: usize, seconds: Duration) -> Result<Row> {
-    let parties = Parties::start(calls, seconds)?;
+    let parties = Parties::start(calls, seconds, Kind::Relayed)?;
     let mut sockets = Vec::new();
     // A port that somebody else holds is passed over, as the engine does.
     let mut free = (FIRST_PORT..LAST_PORT).filter_map(|port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).ok());
@@ -198,7 +245,7 @@ pub(crate) fn bare(calls: usize, seconds: Duration) -> Result<Row> {
         move || bare_loop(&sockets, &stop)
     })?;
     let thread = threads(&["bare"])?;
-    let row = parties.talk(&ports, &thread, calls);
+    let row = parties.talk(&ports, &thread);
     stop.store(true, Ordering::Relaxed);
     relay.join().expect("the bare relay does not panic")?;
     row
@@ -225,9 +272,9 @@ fn bare_loop(sockets: &[UdpSocket], stop: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-/// The media engine with one worker, its calls bridged, recorded or not.
-pub(crate) fn ours(calls: usize, seconds: Duration, recorded: bool) -> Result<Row> {
-    let parties = Parties::start(calls, seconds)?;
+/// The media engine with one worker.
+pub(crate) fn ours(calls: usize, seconds: Duration, kind: Kind) -> Result<Row> {
+    let parties = Parties::start(calls, seconds, kind)?;
     let folder = tempfile::tempdir_in(std::env::var_os("YIHAO_BENCH_DIR").unwrap_or_else(|| ".".into()))?;
     let mut config = EngineConfig::new(Arc::new(Prompts::empty()), folder.path().into(), Arc::new(|| {}));
     config.workers = Some(1);
@@ -237,22 +284,24 @@ pub(crate) fn ours(calls: usize, seconds: Duration, recorded: bool) -> Result<Ro
         first_port: FIRST_PORT,
         last_port: LAST_PORT,
         dscp: 46,
-        pairs: Some(2 * calls),
+        pairs: Some(kind.legs() * calls),
     });
     let (mut engine, ports) = Engine::start(config)?;
-    for (index, sides) in ports.chunks(2).enumerate() {
-        bridge(&mut engine, index as u64, sides, &parties.addresses[2 * index..], recorded);
+    let legs = kind.legs();
+    for (index, sides) in ports.chunks(legs).enumerate() {
+        bridge(&mut engine, index as u64, sides, &parties.addresses[legs * index..], kind);
     }
     let numbers: Vec<u16> = ports.iter().map(|port| port.port).collect();
     let threads = threads(&["media-0", "rec-write", "rec-sync"])?;
-    let row = parties.talk(&numbers, &threads, calls);
+    let row = parties.talk(&numbers, &threads);
     engine.shutdown();
     row
 }
 
-fn bridge(engine: &mut Engine, index: u64, ports: &[MediaPort], addresses: &[SocketAddr], recorded: bool) {
-    let (call, legs) = (CallId(index), [LegId(2 * index), LegId(2 * index + 1)]);
-    for side in 0..2 {
+fn bridge(engine: &mut Engine, index: u64, ports: &[MediaPort], addresses: &[SocketAddr], kind: Kind) {
+    let call = CallId(index);
+    let legs: Vec<LegId> = (0..kind.legs() as u64).map(|side| LegId(kind.legs() as u64 * index + side)).collect();
+    for side in 0..legs.len() {
         let party = Origin::Trunk(TrunkId(0));
         engine.send(Command::Open { leg: legs[side], call, port: ports[side], party });
         let params = StreamParams {
@@ -264,35 +313,43 @@ fn bridge(engine: &mut Engine, index: u64, ports: &[MediaPort], addresses: &[Soc
             comfort_noise: false,
             direction: Direction::SendRecv,
             ptime_ms: 20,
-            srtp: None,
+            srtp: kind.encrypts(side).then(|| (key(), key())),
             may_latch: false,
         };
         engine.send(Command::Stream { leg: legs[side], params: Box::new(params), early: false });
     }
-    if recorded {
+    if kind == Kind::Recorded {
         engine.send(Command::Record { call, caller: legs[0], file: format!("{index}.yrec") });
     }
-    let hears = |leg, other| Hear { leg, from: vec![Source::Leg { leg: other, gain_db: 0 }] };
-    engine.send(Command::Hear { call, set: vec![hears(legs[0], legs[1]), hears(legs[1], legs[0])] });
+    let others = |leg| legs.iter().filter(move |other| **other != leg);
+    let hears = |leg| Hear { leg, from: others(leg).map(|other| Source::Leg { leg: *other, gain_db: 0 }).collect() };
+    engine.send(Command::Hear { call, set: legs.iter().map(|leg| hears(*leg)).collect() });
 }
 
-/// The other process: both parties of all calls.
+/// The key of all who speak SRTP, both ways.
+fn key() -> SrtpKey {
+    SrtpKey { suite: CryptoSuite::Aes128Sha1_80, key_salt: [7; 30] }
+}
+
+/// The other process: all parties of all calls.
 mod driver {
     use super::*;
 
     struct Party {
         socket: UdpSocket,
         sequence: u16,
+        srtp: Option<Srtp>,
     }
 
-    pub(super) fn run(calls: usize, seconds: Duration) -> Result<()> {
+    pub(super) fn run(calls: usize, seconds: Duration, kind: Kind) -> Result<()> {
         pin(0);
         let mut parties = Vec::new();
-        for _ in 0..2 * calls {
+        for index in 0..kind.legs() * calls {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
             socket.set_nonblocking(true)?;
             println!("{}", socket.local_addr()?);
-            parties.push(Party { socket, sequence: 0 });
+            let srtp = if kind.encrypts(index % kind.legs()) { Some(Srtp::new(&key(), &key())?) } else { None };
+            parties.push(Party { socket, sequence: 0, srtp });
         }
         let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut input = std::io::stdin().lock();
@@ -301,7 +358,7 @@ mod driver {
             party.socket.connect((Ipv4Addr::LOCALHOST, port))?;
             poll.add(party.socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
         }
-        let (sent, mut ways) = talk(&mut parties, &poll, seconds)?;
+        let (sent, mut ways) = talk(&mut parties, &poll, seconds, kind)?;
         ways.sort_unstable();
         let at = |part: f64| ways.get((ways.len() as f64 * part) as usize).map_or(0.0, |ns| f64::from(*ns) / 1e3);
         println!("end");
@@ -310,7 +367,7 @@ mod driver {
     }
 
     /// Sends on time and reads at once. Spins: a wake-up of its own must not count as a delay of the relay.
-    fn talk(parties: &mut [Party], poll: &Epoll, seconds: Duration) -> Result<(u64, Vec<u32>)> {
+    fn talk(parties: &mut [Party], poll: &Epoll, seconds: Duration, kind: Kind) -> Result<(u64, Vec<u32>)> {
         let step = FRAME_NS / parties.len() as u64;
         let start = now_ns();
         let begin = start + u64::try_from(WARM_UP.as_nanos())?;
@@ -336,15 +393,25 @@ mod driver {
             }
             let count = poll.wait(&mut ready, EpollTimeout::ZERO)?;
             for event in &ready[..count] {
-                let mut packet = [0_u8; PACKET];
-                let read = parties[usize::try_from(event.data())?].socket.recv(&mut packet);
-                if let (Ok(PACKET), Some(at)) = (read, packet.get(12..20)) {
-                    let at = u64::from_be_bytes(at.try_into()?);
-                    if at >= begin {
-                        ways.push(u32::try_from(now_ns() - at).unwrap_or(u32::MAX));
-                    }
+                let Some(at) = receive(&mut parties[usize::try_from(event.data())?]) else { continue };
+                // A mix holds no moment at which it was said.
+                let at = if kind == Kind::Mixed { now } else { at };
+                if at >= begin {
+                    ways.push(u32::try_from(now_ns() - at).unwrap_or(u32::MAX));
                 }
             }
+        }
+    }
+
+    /// When a packet was sent, by its own word; `None` where there is none.
+    fn receive(party: &mut Party) -> Option<u64> {
+        let mut packet = [0_u8; PACKET + 16];
+        let length = party.socket.recv(&mut packet).ok()?;
+        let at = |packet: &[u8]| Some(u64::from_be_bytes(packet.get(12..20)?.try_into().ok()?));
+        match &mut party.srtp {
+            Some(srtp) => at(&srtp.unprotect_rtp(&packet[..length]).ok()?),
+            None if length == PACKET => at(&packet),
+            None => None,
         }
     }
 
@@ -357,6 +424,9 @@ mod driver {
         packet[12..20].copy_from_slice(&now.to_be_bytes());
         party.sequence = party.sequence.wrapping_add(1);
         // A full queue shows as a lost packet.
-        let _ = party.socket.send(&packet);
+        let _ = match &mut party.srtp {
+            Some(srtp) => party.socket.send(&srtp.protect_rtp(&packet).expect("a packet of ours is valid")),
+            None => party.socket.send(&packet),
+        };
     }
 }
