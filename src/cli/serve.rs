@@ -59,11 +59,8 @@ pub fn run(args: &Args) -> Result<u8> {
     let made = make_secrets(&config, &starting.plan)?;
     let (secrets, report) = secrets::load(&config.secrets, &config.realm, &starting.plan);
     let Some(mut secrets) = secrets else { bail!("the secrets have mistakes:\n{report}") };
-    let demo = if args.no_demo || config.input_log.on {
-        None
-    } else {
-        Demo::prepare(&mut starting.plan, &mut secrets, &config)
-    };
+    let demo =
+        if args.no_demo || config.input_log.on { None } else { Demo::prepare(&mut starting, &mut secrets, &config) };
     let running = node::start(&config, &starting, &secrets)?;
     if args.otlp.is_some() {
         running.watch(node::spans::watcher());

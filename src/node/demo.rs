@@ -9,14 +9,15 @@ use anyhow::{Result, bail};
 
 use crate::config::Config;
 use crate::config::secrets::{self, Secrets};
-use crate::dialplan::{Cidr, Line, Plan, Seat, Service};
+use crate::dialplan::{Cidr, Line, Seat, Service};
 use crate::sip::auth::Credentials;
 use crate::sip::flow::Transport;
 use crate::types::{CallEvent, CallId, Level, LineNumber, Origin, Row, SeatId, Wall};
 
-use super::Running;
 use super::clock::wall;
 use super::phone::{Account, News, Phone, PhoneConfig};
+use super::renew::OwnSeat;
+use super::{Running, Starting};
 
 /// Rows that may wait for the demonstration to print them.
 const ROWS: usize = 256;
@@ -51,7 +52,8 @@ pub struct Demo {
 impl Demo {
     /// Chooses trunk and line of a plan, and adds a seat of its own to plan and secrets for as long as this process lives,
     /// so that no real phone is disturbed. `None` when the plan has no trunk on a loopback address of its own.
-    pub fn prepare(plan: &mut Plan, secrets: &mut Secrets, config: &Config) -> Option<Self> {
+    pub fn prepare(starting: &mut Starting, secrets: &mut Secrets, config: &Config) -> Option<Self> {
+        let plan = &starting.plan;
         let exchange = *config.networks.first()?.udp.first().filter(|a| a.ip().is_loopback())?;
         let (trunk, address) = plan.trunks.iter().find_map(|trunk| {
             let fits = |s: &&Cidr| {
@@ -81,9 +83,11 @@ impl Demo {
         };
         let skills = vec![(plan.queue(service.queue)?.skill.clone(), Level::ORDINARY)];
         let (user, password) = (demo.seat.0.to_string(), &demo.account.password);
-        secrets.seats.insert(demo.seat, Credentials::from_password(&user, &config.realm, password));
+        let credentials = Credentials::from_password(&user, &config.realm, password);
         let seat = Seat { id: demo.seat, name: "演示坐席".to_owned(), skills, contact: None, auto_answer: false };
-        plan.seats.insert(demo.seat, seat);
+        let own = OwnSeat { seat, credentials };
+        own.join(&mut starting.plan, secrets);
+        starting.own_seat = Some(own);
         Some(demo)
     }
 

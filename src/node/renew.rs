@@ -2,14 +2,17 @@
 //! which takes over what is whole: one with mistakes never gets there.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::config::secrets::Secrets;
 use crate::config::{self, Config, secrets};
 use crate::dialplan::report::Report;
-use crate::dialplan::{Plan, PlanText};
+use crate::dialplan::{Plan, PlanText, Seat};
 use crate::media::engine::prompt::{PromptError, Prompts};
+use crate::sip::auth::Credentials;
 use crate::sip::endpoint;
 use crate::sip::transport::certificate::{Certificate, CertificateError};
 use crate::types::PromptName;
@@ -24,6 +27,25 @@ pub struct Renewal {
     pub(super) text: PlanText,
     pub(super) secrets: endpoint::Secrets,
     pub(super) prompts: Arc<Prompts>,
+}
+
+/// A seat of this process alone, which is in no plan file: it outlives every plan that is read.
+#[derive(Clone, Debug)]
+pub(super) struct OwnSeat {
+    /// The seat.
+    pub(super) seat: Seat,
+    /// What its phone proves itself with.
+    pub(super) credentials: Credentials,
+}
+
+impl OwnSeat {
+    /// Adds it to a plan that was read, unless that has a seat of its number.
+    pub(super) fn join(&self, plan: &mut Plan, secrets: &mut Secrets) {
+        if let Entry::Vacant(place) = plan.seats.entry(self.seat.id) {
+            place.insert(self.seat.clone());
+            secrets.seats.insert(self.seat.id, self.credentials.clone());
+        }
+    }
 }
 
 /// Why everything stays as it is.
@@ -54,6 +76,7 @@ pub(super) struct Reloader {
     /// The plan that counts.
     pub(super) kept: Mutex<Kept>,
     pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) own_seat: Option<OwnSeat>,
     pub(super) signals: SyncSender<Signal>,
     pub(super) wake: Wake,
 }
@@ -71,10 +94,18 @@ impl Reloader {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let file = config::plan_text(&self.config).map_err(RenewError::Mistakes)?;
         let now = kept.after_look(&self.config, &file);
-        self.go_on_with(Renewal::read(&self.config, now.with_calendar_of(&file), &mut prompts)?)?;
+        self.go_on_with(self.read(now.with_calendar_of(&file), &mut prompts)?)?;
         *kept = now;
         certificate?;
         Ok(())
+    }
+
+    /// Reads what a plan's text and the configuration name.
+    ///
+    /// # Errors
+    /// [`RenewError`]: then nothing has changed.
+    pub(super) fn read(&self, text: PlanText, known: &mut BTreeSet<PromptName>) -> Result<Renewal, RenewError> {
+        Renewal::read(&self.config, text, known, self.own_seat.as_ref())
     }
 
     pub(super) fn go_on_with(&self, renewal: Renewal) -> Result<(), RenewError> {
@@ -90,15 +121,19 @@ impl Renewal {
     ///
     /// # Errors
     /// [`RenewError`]: then nothing has changed.
-    pub(super) fn read(
+    fn read(
         config: &Config,
         text: PlanText,
         known: &mut BTreeSet<PromptName>,
+        own_seat: Option<&OwnSeat>,
     ) -> Result<Renewal, RenewError> {
         let (plan, report) = config::check_plan(config, &text);
-        let Some(plan) = plan else { return Err(RenewError::Mistakes(report)) };
+        let Some(mut plan) = plan else { return Err(RenewError::Mistakes(report)) };
         let (secrets, report) = secrets::load(&config.secrets, &config.realm, &plan);
-        let Some(secrets) = secrets else { return Err(RenewError::Mistakes(report)) };
+        let Some(mut secrets) = secrets else { return Err(RenewError::Mistakes(report)) };
+        if let Some(own) = own_seat {
+            own.join(&mut plan, &mut secrets);
+        }
         let folder = &config.folders.prompts;
         let mut names = plan.prompts();
         names.extend(known.iter().filter(|name| config::prompt_is_there(folder, &name.0)).cloned());
@@ -112,5 +147,43 @@ impl fmt::Debug for Renewal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Neither passwords nor whole plans in a log.
         f.debug_struct("Renewal").field("deployment", &self.plan.deployment).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+    use crate::node::Starting;
+    use crate::node::demo::Demo;
+
+    #[test]
+    fn the_seat_of_the_demonstration_outlives_a_plan_that_is_read_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let var = Some(folder.path().to_owned());
+        let prompts = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/dialplans/prompts").into());
+        let config = config::load(None, &Overrides { prompts, var, ..Overrides::default() }).0.expect("good");
+        let mut starting = Starting::read(&config).expect("a plan");
+        secrets::create(&config.secrets, &config.realm, &starting.plan, |_| "four words".to_owned()).expect("written");
+        let mut secrets = secrets::load(&config.secrets, &config.realm, &starting.plan).0.expect("good");
+        assert!(Demo::prepare(&mut starting, &mut secrets, &config).is_some());
+        let own = starting.own_seat.clone().expect("the demonstration has one");
+        let id = own.seat.id;
+
+        let read = |own: Option<&OwnSeat>| {
+            let text = config::plan_text(&config).expect("it is there");
+            Renewal::read(&config, text, &mut BTreeSet::new(), own).expect("good")
+        };
+        assert!(!read(None).plan.seats.contains_key(&id), "it is in no file");
+        let renewal = read(Some(&own));
+        assert_eq!(renewal.plan.seats.get(&id), Some(&own.seat));
+        assert_eq!(renewal.secrets.seats.get(&id), Some(&own.credentials));
+
+        // A seat of a plan is not pushed out.
+        let real = starting.plan.seats.keys().copied().find(|seat| *seat != id).expect("seats");
+        let taken = OwnSeat { seat: Seat { id: real, ..own.seat.clone() }, ..own.clone() };
+        let renewal = read(Some(&taken));
+        assert_ne!(renewal.plan.seats.get(&real), Some(&taken.seat));
+        assert_ne!(renewal.secrets.seats.get(&real), Some(&taken.credentials));
     }
 }

@@ -117,6 +117,7 @@ pub fn start(config: &Config, starting: &Starting, secrets: &Secrets) -> Result<
         prompts: Mutex::new(plan.prompts()),
         kept: Mutex::new(starting.kept.clone()),
         certificate,
+        own_seat: starting.own_seat.clone(),
         signals: signals.clone(),
         wake: Arc::clone(&wake),
     });

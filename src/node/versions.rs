@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::renew::{Reloader, Renewal};
+use super::renew::{OwnSeat, Reloader};
 use crate::api::{Counting, Plans};
 use crate::config::{self, Config, secrets};
 use crate::dialplan::file::Outside;
@@ -45,6 +45,8 @@ pub struct Starting {
     /// What works and is probably not meant.
     pub warnings: Report,
     pub(super) kept: Kept,
+    /// A seat of this process alone, already in the plan.
+    pub(super) own_seat: Option<OwnSeat>,
 }
 
 impl Kept {
@@ -137,7 +139,7 @@ impl Starting {
         let text = kept.with_calendar_of(file);
         let (plan, report) = config::check_plan(config, &text);
         match plan {
-            Some(plan) => Ok(Self { text, plan, warnings: report, kept }),
+            Some(plan) => Ok(Self { text, plan, warnings: report, kept, own_seat: None }),
             None => Err(report),
         }
     }
@@ -221,7 +223,7 @@ impl Reloader {
         let mut prompts = self.prompts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Kept { version: Some(id), name: text.name.clone(), text: text.text.clone(), ..kept.clone() };
-        let renewal = Renewal::read(&self.config, text, &mut prompts)?;
+        let renewal = self.read(text, &mut prompts)?;
         now.save(&self.config.folders.published_plan()).map_err(super::RenewError::Kept)?;
         self.go_on_with(renewal)?;
         *kept = now;
