@@ -576,6 +576,8 @@ impl World {
                 }
                 // Who is answered by the seat's answer hears the seat before the ACK is through, and may leave in between.
                 Fate::CutByDrain => self.books.door == Door::Draining,
+                // Its agent was lost, and then it was.
+                Fate::Failed { cause: Cause::PeerLost } if self.party_of(heard).is_some_and(is_lost) => is_lost(talk),
                 _ if (heard.seat.is_some() || heard.outside) && talk.number != "12315" => false,
                 Fate::Refused { cause: Cause::NoSuchNumber } => ["99999", "12336"].contains(&talk.number.as_str()),
                 Fate::Refused { cause: Cause::Restart } => seen.status == Some(503),
@@ -600,9 +602,14 @@ impl World {
         }
     }
 
+    /// The phone's call that the caller was last joined to.
+    fn party_of(&self, heard: &Heard) -> Option<&Talk> {
+        heard.party.and_then(|(index, number)| self.peers[index].talks.get(&number))
+    }
+
     /// A talk ends because one of both wanted it, or is gone.
     fn somebody_hung_up(&self, caller: &Talk, heard: &Heard) -> bool {
-        let party = heard.party.and_then(|(index, number)| self.peers[index].talks.get(&number));
+        let party = self.party_of(heard);
         // Of two branches that answer, the later one may have won on the way.
         let branch_left = party.is_some_and(|talk| talk.seen.branch_left && talk.branches[0].byes > 0);
         branch_left || [Some(caller), party].into_iter().flatten().any(|talk| talk.seen.we_left || is_lost(talk))

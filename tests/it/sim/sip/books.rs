@@ -179,7 +179,9 @@ impl Books {
                 let cut = matches!(fate, Fate::CutByDrain);
                 let talked = matches!(fate, Fate::Answered { .. } | Fate::Reached { .. });
                 let outside = matches!(fate, Fate::AnsweredOutside);
-                let fits = if page.talked { talked } else { !talked && outside == page.outside };
+                // Who waits again, and is lost then, has failed.
+                let lost = matches!(fate, Fate::Failed { .. }) && page.talks.is_none();
+                let fits = if page.talked { talked || lost } else { !talked && outside == page.outside };
                 if !cut && !fits {
                     self.faults.push(format!("{} ends {fate:?} and talked with {:?}", row.call, page.talks));
                 }
