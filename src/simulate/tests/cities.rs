@@ -1,8 +1,6 @@
 //! Every number of the four cities in each of its phases, played on the real center and held against the table that was
 //! written by hand from the merge documents.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "a row looks for one kind of step")]
-
 use std::collections::BTreeMap;
 
 use super::*;
