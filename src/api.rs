@@ -29,6 +29,7 @@ mod rights;
 mod seats;
 mod serve;
 mod session;
+mod supervise;
 mod surges;
 mod talk;
 #[cfg(test)]
@@ -287,6 +288,7 @@ fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .merge(wishes::routes())
         .merge(plan::routes())
         .merge(versions::routes())
+        .merge(supervise::routes())
         .merge(surges::routes())
         .merge(operate::routes())
         .merge(counters::routes())

@@ -6,7 +6,7 @@
 mod leg;
 mod scene;
 
-pub use leg::{Leg, Phase, Role};
+pub use leg::{Leg, Phase, Role, Voice};
 pub use scene::Scene;
 
 use std::collections::BTreeMap;
@@ -155,6 +155,13 @@ impl Call {
     pub fn set_aside(&mut self, id: LegId, aside: bool) {
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.aside = aside;
+        }
+    }
+
+    /// Says who hears a leg.
+    pub fn set_voice(&mut self, id: LegId, voice: Voice) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.voice = voice;
         }
     }
 

@@ -25,6 +25,7 @@ mod outside;
 mod overflow;
 mod presence;
 mod renew;
+mod supervise;
 mod tick;
 mod timers;
 mod transfer;
@@ -215,6 +216,14 @@ impl Center {
             }
             Input::Transfer { seat, call, command, reply } => {
                 let done = self.transfer_command(seat, call, command, out);
+                out.reply(reply, done);
+            }
+            Input::Supervise { seat, call, how, reply } => {
+                let done = self.supervise(seat, call, how, out);
+                out.reply(reply, done);
+            }
+            Input::Help { seat, reply } => {
+                let done = self.ask_for_help(seat, out);
                 out.reply(reply, done);
             }
             Input::Surge { name, on, reply } => {

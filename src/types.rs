@@ -12,6 +12,7 @@ mod now;
 mod number;
 mod pii;
 mod stream;
+mod supervise;
 mod transfer;
 mod work_calendar;
 
@@ -27,5 +28,6 @@ pub use now::{Mono, Now, Wall};
 pub use number::{LineNumber, NumberError, PhoneNumber};
 pub use pii::Pii;
 pub use stream::{Codec, CryptoSuite, Direction, MediaPort, SrtpKey, StreamParams, TlsMedia};
+pub use supervise::SuperviseHow;
 pub use transfer::{TransferEnd, TransferHow, TransferTo};
 pub use work_calendar::{Dated, DayView, NamedDay, WorkCalendar};

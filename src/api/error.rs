@@ -320,6 +320,7 @@ fn refusal_in_chinese(refusal: Refusal) -> &'static str {
         Refusal::NoSuchNumber => "该号码无法拨打",
         Refusal::OwnLine => "该号码是本平台的热线",
         Refusal::NoSuchLine => "拨号方案中没有该热线",
+        Refusal::Supervised => "已有其他班长在该通话中",
         Refusal::TransferRuns => "已有第三方在通话中",
         Refusal::NoTransfer => "通话中没有可操作的第三方",
         Refusal::NoSuchDestination => "拨号方案中没有该转接目的地",

@@ -49,6 +49,8 @@ rights! {
     HearRecordings: [Supervisor, Auditor], confidential;
     /// Mark calls as tests: those who prove the plan, not those whose rates it changes.
     MarkTests: [Operator, Administrator];
+    /// Listen to talks, whisper, barge in, take over.
+    Supervise: [Supervisor], confidential;
     /// Put records under legal hold and lift it.
     HoldRecords: [Supervisor], confidential;
     /// See entries of the caller lists; agents and experts what they proposed.

@@ -1,6 +1,6 @@
 //! One leg of a call: its role and how far it has come.
 
-use crate::types::{Cause, LegCommand};
+use crate::types::{Cause, LegCommand, LegId};
 
 /// What a leg is in its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,18 @@ impl Phase {
     }
 }
 
+/// Who hears a leg that is in a talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Voice {
+    /// Everybody.
+    #[default]
+    Everybody,
+    /// This leg only: a supervisor whispers.
+    Only(LegId),
+    /// Nobody: a supervisor listens.
+    Nobody,
+}
+
 /// One leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leg {
@@ -71,6 +83,8 @@ pub struct Leg {
     pub held: bool,
     /// Whether we keep it out of the talk of the others: the caller while an agent asks an expert.
     pub aside: bool,
+    /// Who hears it.
+    pub voice: Voice,
 }
 
 impl Leg {
@@ -79,7 +93,17 @@ impl Leg {
         self.phase.is_audible() && !self.held && !self.aside
     }
 
+    /// Whether this listener hears it now.
+    pub fn speaks_to(&self, listener: LegId) -> bool {
+        let meant = match self.voice {
+            Voice::Everybody => true,
+            Voice::Only(leg) => leg == listener,
+            Voice::Nobody => false,
+        };
+        self.is_with_others() && meant
+    }
+
     pub(super) fn new(role: Role, phase: Phase) -> Self {
-        Self { role, phase, held: false, aside: false }
+        Self { role, phase, held: false, aside: false, voice: Voice::Everybody }
     }
 }

@@ -33,7 +33,7 @@ impl Scene {
                     Scene::Silent => Vec::new(),
                     Scene::Together { on_hold, .. } if !legs[listener].is_with_others() => vec![on_hold.clone()],
                     Scene::Together { alone, .. } => {
-                        let others = audible.iter().filter(|id| *id != listener && legs[id].is_with_others());
+                        let others = audible.iter().filter(|id| *id != listener && legs[id].speaks_to(*listener));
                         let voices: Vec<Source> = others.map(|id| Source::Leg { leg: *id, gain_db: 0 }).collect();
                         if voices.is_empty() { vec![alone.clone()] } else { voices }
                     }

@@ -23,7 +23,9 @@ impl Center {
             Phase::Answering | Phase::Joining => self.caller_up(id, leg, out),
             Phase::Dialled | Phase::Ringing | Phase::Heard => match self.offer_of(leg) {
                 Some((_, offer)) => self.seat_up(id, offer, out),
-                None if self.guest_up(id, leg, out) || self.outside_up(id, leg, out) => {}
+                None if self.supervisor_up(id, leg, out)
+                    || self.guest_up(id, leg, out)
+                    || self.outside_up(id, leg, out) => {}
                 None => self.outing_up(id, leg, out),
             },
             // The answer has crossed our hang-up: the offer is void, and the leg must still end.

@@ -83,6 +83,7 @@ impl Center {
         owners.extend(live.place.party().map(|party| party.leg));
         owners.extend(live.place.outing().into_iter().flat_map(|outing| [Some(outing.from.leg), outing.to]).flatten());
         owners.extend(live.place.reaching().and_then(|attempt| attempt.leg));
+        owners.extend(live.place.supervisor().map(|there| there.party.leg));
         owners.extend(live.place.guest().and_then(Guest::leg));
         owners.extend(live.place.through().map(|through| through.leg));
         owners.extend(live.way.as_ref().and_then(|way| way.desk.as_ref()).and_then(|desk| desk.leg));
@@ -104,6 +105,12 @@ impl Center {
         assert!(ending || callers == usize::from(has_caller), "{id} has {callers} callers");
         let rung = live.place.guest().is_some_and(|guest| matches!(guest.at, GuestAt::Rung(_)));
         assert_eq!(self.timers.at(Timer::Guest(id)).is_some(), rung, "{id}: a third and its deadline differ");
+        let awaited = live.place.supervisor().is_some_and(|there| !there.here);
+        assert_eq!(
+            self.timers.at(Timer::Supervisor(id)).is_some(),
+            awaited,
+            "{id}: a supervisor and its deadline differ"
+        );
         assert!(live.place.guest().is_none_or(|guest| guest.leg().is_some()), "{id} rings for nobody");
         assert!(live.place.reaching().is_none_or(|attempt| attempt.leg.is_some()), "{id} reaches for nobody");
     }
@@ -152,7 +159,8 @@ impl Center {
                 | Timer::Overflow(call)
                 | Timer::Say(call)
                 | Timer::Desk(call)
-                | Timer::Guest(call) => self.calls.contains_key(&call),
+                | Timer::Guest(call)
+                | Timer::Supervisor(call) => self.calls.contains_key(&call),
                 Timer::Leg(leg) => self.call_of.contains_key(&leg),
                 Timer::Seat(seat) => self.seats.contains_key(&seat),
                 Timer::DrainNotice | Timer::DrainEnd => matches!(self.door, Door::Draining { .. }),

@@ -173,6 +173,7 @@ impl Center {
         self.timers.clear(Timer::Place(id));
         self.timers.clear(Timer::Desk(id));
         self.timers.clear(Timer::Guest(id));
+        self.timers.clear(Timer::Supervisor(id));
         if place.guest().is_some() {
             out.row(id, CallEvent::TransferEnded { end: TransferEnd::CallEnded });
         }

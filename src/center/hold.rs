@@ -1,7 +1,7 @@
 //! What happens inside a call: holds, keys, and what the agent's desk does with it. Holds and keys are noted in the ledger, a
 //! bounded number a call.
 
-use super::live::{Place, Talk};
+use super::live::{Live, Place, Talk};
 use super::{Center, Out, Refusal, TalkCommand};
 use crate::seat::Work;
 use crate::types::{CallEvent, CallId, Cause, Digit, Fate, LegCommand, LegId, SeatId};
@@ -58,6 +58,9 @@ impl Center {
                     let then = self.judge_phone(offer, (Cause::Declined, None), out);
                     self.take_back_one(call, offer, Cause::Declined, then, out);
                 }
+            }
+            (Work::OwnCall { call, leg }, _) if self.calls.get(&call).is_some_and(Live::is_callers) => {
+                return self.guest_command((call, leg), command, out);
             }
             (Work::OwnCall { call, leg }, _) => return self.outing_command((call, seat, leg), command, out),
             (Work::Ringing(lease), TalkCommand::Answer) => out.leg(lease.call, lease.leg, LegCommand::PickUp),

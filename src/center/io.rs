@@ -9,7 +9,7 @@ use crate::dialplan::Plan;
 use crate::seat::Presence;
 use crate::types::{
     Agent, AgentId, CallId, CallerMark, Healed, Hear, LegCommand, LegEvent, LegId, LineNumber, PhoneNumber, ReplyId,
-    Row, RunId, SeatId, StreamReport, TransferHow, TransferTo, TrunkId, Word,
+    Row, RunId, SeatId, StreamReport, SuperviseHow, TransferHow, TransferTo, TrunkId, Word,
 };
 
 /// Everything that can happen to the center.
@@ -105,6 +105,24 @@ pub enum Input {
         call: Option<CallId>,
         /// What.
         command: TransferCommand,
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
+    /// A supervisor comes into a talk, whose own phone is rung first, or is in it in another way from now on.
+    Supervise {
+        /// The supervisor's seat.
+        seat: SeatId,
+        /// Which talk.
+        call: CallId,
+        /// In which way.
+        how: SuperviseHow,
+        /// Who wants to know how it went.
+        reply: Option<ReplyId>,
+    },
+    /// An agent who talks asks for a supervisor.
+    Help {
+        /// Which seat.
+        seat: SeatId,
         /// Who wants to know how it went.
         reply: Option<ReplyId>,
     },
@@ -318,6 +336,11 @@ pub enum SeatChange {
     Healed(Healed),
     /// What its telephone has keyed for a transfer cannot be done.
     TransferRefused(Refusal),
+    /// Its agent asks for a supervisor.
+    HelpWanted {
+        /// In which call.
+        call: CallId,
+    },
 }
 
 /// Why a command was refused.
@@ -381,6 +404,9 @@ pub enum Refusal {
     /// There is no third with whom this could be done.
     #[error("nobody else is in the talk")]
     NoTransfer,
+    /// Another supervisor is in the talk.
+    #[error("another supervisor is in the talk")]
+    Supervised,
     /// The plan has no such place outside.
     #[error("the plan has no such destination")]
     NoSuchDestination,
@@ -423,6 +449,7 @@ impl Refusal {
             Refusal::NoSuchNumber => "no_such_number",
             Refusal::NoSuchLine => "no_such_line",
             Refusal::OwnLine => "own_line",
+            Refusal::Supervised => "supervised",
             Refusal::TransferRuns => "transfer_runs",
             Refusal::NoTransfer => "no_transfer",
             Refusal::NoSuchDestination => "no_such_destination",

@@ -10,7 +10,7 @@ use crate::dialplan::{Overflow, OverflowTo, Plan, Queue, feature};
 use crate::seat::WrapUpRule;
 use crate::types::{
     CallId, Calling, Cause, DestinationId, Fate, LegId, LineNumber, Mono, OfferId, Origin, PhoneNumber, PromptName,
-    QueueId, RunId, SeatId, Source, TransferHow, Wall, WishKind, Word,
+    QueueId, RunId, SeatId, Source, SuperviseHow, TransferHow, Wall, WishKind, Word,
 };
 
 /// A live call.
@@ -116,12 +116,23 @@ pub(super) struct Talk {
     pub(super) party: Party,
     /// The third whom the agent brings in.
     pub(super) guest: Option<Box<Guest>>,
+    /// The supervisor who is in it, or rung.
+    pub(super) supervisor: Option<Supervisor>,
+}
+
+/// A supervisor in a talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Supervisor {
+    pub(super) party: Party,
+    pub(super) how: SuperviseHow,
+    /// Whether the phone has answered.
+    pub(super) here: bool,
 }
 
 impl Talk {
     /// Of two.
     pub(super) fn of(party: Party) -> Self {
-        Self { party, guest: None }
+        Self { party, guest: None, supervisor: None }
     }
 }
 
@@ -259,6 +270,11 @@ impl Place {
     /// The third in a talk, rung or answered.
     pub(super) fn guest(&self) -> Option<&Guest> {
         if let Place::Talking(talk) | Place::CallerLeft(talk) = self { talk.guest.as_deref() } else { None }
+    }
+
+    /// The supervisor in a talk.
+    pub(super) fn supervisor(&self) -> Option<Supervisor> {
+        if let Place::Talking(talk) = self { talk.supervisor } else { None }
     }
 
     /// What is placed by a seat.

@@ -167,7 +167,8 @@ impl Center {
 
     /// A leg that was dialled for a caller is gone.
     pub(super) fn outside_gone(&mut self, id: CallId, leg: LegId, phase: Phase, cause: Cause, out: &mut Out<'_>) {
-        if phase == Phase::Parting || self.guest_gone(id, leg, cause, out) {
+        let parted = phase == Phase::Parting;
+        if parted || self.supervisor_gone(id, leg, out) || self.guest_gone(id, leg, cause, out) {
             return;
         }
         let Some(live) = self.calls.get_mut(&id) else { return };

@@ -19,6 +19,7 @@ mod overflow;
 mod phases;
 mod queueing;
 mod seats;
+mod supervise;
 mod talks;
 mod transfer;
 mod waiting;

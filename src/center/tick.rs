@@ -17,6 +17,7 @@ impl Center {
                 Timer::Say(call) => self.announce(call, out),
                 Timer::Desk(call) => self.desk_rung_out(call, out),
                 Timer::Guest(call) => self.guest_rung_out(call, out),
+                Timer::Supervisor(call) => self.unsupervise(call, out),
                 Timer::Leg(leg) => self.give_up(leg, out),
                 Timer::Seat(seat) => self.seat_timer(seat, out),
                 Timer::DrainNotice => self.tell_of_end(out),

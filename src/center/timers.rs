@@ -19,6 +19,8 @@ pub(super) enum Timer {
     Desk(CallId),
     /// The third whom an agent brings into a talk is rung long enough.
     Guest(CallId),
+    /// The supervisor's phone is rung long enough.
+    Supervisor(CallId),
     /// A leg that we hung up has not said its last word.
     Leg(LegId),
     /// A seat's wrap-up or rest is over.

@@ -7,11 +7,12 @@ use super::dial_out::Callees;
 use super::live::{Guest, GuestAt, Live, Party, Place, Talk, Through, music_on_hold};
 use super::timers::Timer;
 use super::way_out::{Attempt, WayOut};
-use super::{Center, Effect, Out, Refusal, SeatChange, SeatNews, TransferCommand};
-use crate::call::Role;
+use super::{Center, Effect, Out, Refusal, SeatChange, SeatNews, TalkCommand, TransferCommand};
+use crate::call::Phase;
 use crate::seat::Work;
 use crate::types::{
-    CallEvent, CallId, Cause, Digit, Fate, LegId, PhoneNumber, SeatId, TransferEnd, TransferHow, TransferTo, Word,
+    CallEvent, CallId, Cause, Digit, Fate, LegCommand, LegId, PhoneNumber, SeatId, TransferEnd, TransferHow,
+    TransferTo, Word,
 };
 
 /// Most keys after a star that are taken for a command.
@@ -77,7 +78,7 @@ impl Center {
         reason: Option<Word>,
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
-        let Some(Live { place: Place::Talking(Talk { party, guest }), .. }) = self.calls.get(&id) else {
+        let Some(Live { place: Place::Talking(Talk { party, guest, .. }), .. }) = self.calls.get(&id) else {
             return Err(Refusal::NoCall);
         };
         let seat = party.seat;
@@ -161,6 +162,7 @@ impl Center {
         // A call keeps the plan of its arrival: a queue that came later is none of its.
         let planned = way.queue_named(name).ok_or(Refusal::NoSuchQueue)?;
         way.move_on(planned, queue);
+        self.unsupervise(id, out);
         self.note_transfer(id, seat, name, TransferHow::Blind, reason, out);
         out.row(id, CallEvent::TransferEnded { end: TransferEnd::HandedOver });
         self.dismiss_agent(id, out);
@@ -277,8 +279,33 @@ impl Center {
         true
     }
 
+    /// What the desk of a seat does that is rung for another's talk, or is in it.
+    pub(super) fn guest_command(
+        &mut self,
+        (id, leg): (CallId, LegId),
+        command: TalkCommand,
+        out: &mut Out<'_>,
+    ) -> Result<(), Refusal> {
+        let live = self.calls.get(&id).ok_or(Refusal::NoCall)?;
+        let phase = live.call.leg(leg).ok_or(Refusal::NoCall)?.phase;
+        match command {
+            TalkCommand::Answer if phase == Phase::Ringing => out.leg(id, leg, LegCommand::PickUp),
+            TalkCommand::Hold if phase == Phase::Up => self.on_held(leg, true, out),
+            TalkCommand::Retrieve if phase == Phase::Up => self.on_held(leg, false, out),
+            TalkCommand::HangUp => {
+                let cause = if phase == Phase::Up { Cause::HungUp } else { Cause::Declined };
+                self.let_rung_go(id, leg, cause, out);
+                // As if the phone had done it.
+                self.outside_gone(id, leg, phase, cause, out);
+            }
+            TalkCommand::Answer | TalkCommand::Hold | TalkCommand::Retrieve => return Err(Refusal::NoCall),
+        }
+        Ok(())
+    }
+
     /// The agent leaves the talk to the caller and the third, by our doing.
     pub(super) fn leave_talk(&mut self, id: CallId, out: &mut Out<'_>) {
+        self.unsupervise(id, out);
         let Some(Live { place: Place::Talking(talk), .. }) = self.calls.get(&id) else { return };
         let talk = talk.clone();
         self.dismiss_agent(id, out);
@@ -286,7 +313,7 @@ impl Center {
     }
 
     /// Hangs the agent's leg up; the seat wraps up.
-    fn dismiss_agent(&mut self, id: CallId, out: &mut Out<'_>) {
+    pub(super) fn dismiss_agent(&mut self, id: CallId, out: &mut Out<'_>) {
         self.note_talk(id, out);
         let then = self.wrap_up(id);
         let Some(Party { seat, leg }) = self.calls.get(&id).and_then(|live| live.place.party()) else { return };
@@ -299,6 +326,7 @@ impl Center {
 
     /// The agent's leg is gone, by itself: hung up, or lost.
     pub(super) fn agent_gone(&mut self, id: CallId, talk: Talk, cause: Cause, out: &mut Out<'_>) {
+        self.unsupervise(id, out);
         if talk.guest.is_some() {
             return self.go_on_without_agent(id, talk, out);
         }
@@ -348,14 +376,7 @@ impl Center {
     /// The caller is with whoever is on this leg: a seat of ours, which has the call from now on, or somebody outside.
     pub(super) fn give_to(&mut self, id: CallId, leg: LegId, name: String, out: &mut Out<'_>) {
         if let Some(seat) = self.seat_of.get(&leg).copied() {
-            if let Some(here) = self.seats.get_mut(&seat) {
-                here.adopt(id, leg, out.now.wall.in_china().date());
-            }
-            if let Some(live) = self.calls.get_mut(&id) {
-                live.call.recast(leg, Role::Seat);
-            }
-            self.settle(seat, out);
-            return self.talk(id, Party { seat, leg }, out);
+            return self.hand_to_seat(id, Party { seat, leg }, out);
         }
         let music = music_on_hold(&self.plan);
         let Some(live) = self.calls.get_mut(&id) else { return };
@@ -367,6 +388,7 @@ impl Center {
 
     /// The caller has left a talk of three: the others go on.
     pub(super) fn caller_left(&mut self, id: CallId, out: &mut Out<'_>) {
+        self.unsupervise(id, out);
         self.note_talk(id, out);
         let Some(live) = self.calls.get_mut(&id) else { return };
         if let Place::Talking(talk) = live.place.clone() {

@@ -199,6 +199,7 @@ fn words(event: &CallEvent) -> Option<String> {
         | CallEvent::TransferAnswered { .. }
         | CallEvent::TransferJoined
         | CallEvent::TransferEnded { .. }
+        | CallEvent::Supervised { .. }
         | CallEvent::Held { .. }
         | CallEvent::Digit { .. }
         | CallEvent::RecordingFailed { .. }

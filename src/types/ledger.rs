@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AgentId, CallId, Calling, Cause, Codec, Digit, LegId, Level, LineNumber, OfferId, Origin, PhoneNumber, SeatId,
-    TransferEnd, TransferHow, Wall, Word,
+    SuperviseHow, TransferEnd, TransferHow, Wall, Word,
 };
 
 /// The name of the mode of a cancelled number, as [`CallEvent::Arrived`] has it.
@@ -193,6 +193,17 @@ pub enum CallEvent {
         /// Its end.
         end: TransferEnd,
     },
+    /// A supervisor is in the talk from now on in this way, or no more.
+    Supervised {
+        /// The supervisor's seat.
+        seat: SeatId,
+        /// Its leg.
+        leg: LegId,
+        /// The person at the seat, if one signed in.
+        agent: Option<AgentId>,
+        /// In which way; `None`: no more.
+        how: Option<SuperviseHow>,
+    },
     /// A party holds the other (`true`) or has it back.
     Held {
         /// The leg whose far end did it.
@@ -279,6 +290,7 @@ impl CallEvent {
             CallEvent::TransferAnswered { .. } => "transfer_answered",
             CallEvent::TransferJoined => "transfer_joined",
             CallEvent::TransferEnded { .. } => "transfer_ended",
+            CallEvent::Supervised { .. } => "supervised",
             CallEvent::Held { .. } => "held",
             CallEvent::Digit { .. } => "digit",
             CallEvent::Recording { .. } => "recording",

@@ -215,6 +215,7 @@ impl<'a> Part<'a> {
             | CallEvent::TransferAnswered { .. }
             | CallEvent::TransferJoined
             | CallEvent::TransferEnded { .. }
+            | CallEvent::Supervised { .. }
             | CallEvent::Held { .. }
             | CallEvent::Digit { .. }
             | CallEvent::Recording { .. }

@@ -186,6 +186,28 @@ async fn an_agent_brings_a_third_into_the_own_talk_only() {
 }
 
 #[tokio::test]
+async fn a_supervisor_comes_into_a_talk_from_the_own_seat_and_that_is_noted() {
+    story(
+        async |requests| serve_call(true, requests).await,
+        async |client, _| {
+            let agent = client.of(&[Role::Agent]).await;
+            let without_seat = client.bearing(&client.person(&[Role::Supervisor], |a| a.seat = None).await);
+            let leader = client.bearing(&client.person(&[Role::Supervisor], |a| a.seat = Some(8002)).await);
+            let id = agent.get("/api/v1/calls").await.json()["calls"][0]["call"].as_str().unwrap().to_owned();
+            let listen =
+                async |who: &Client| who.post(&format!("/api/v1/calls/{id}/supervise"), json!({"how": "listen"})).await;
+            assert_eq!(listen(&agent).await.status, 403);
+            assert_eq!(listen(&without_seat).await.code(), "no_seat");
+            assert_eq!(listen(&leader).await.code(), "not_signed_in", "the supervisor's seat has nobody");
+            assert_eq!(agent.post(&format!("/api/v1/calls/{id}/help"), json!({})).await.status, 204);
+            let noted: Vec<_> = client.noted().await.into_iter().filter(|(a, _)| a == "call_supervised").collect();
+            assert_eq!(noted, [("call_supervised".to_owned(), id.clone())]);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_talk_is_held_taken_back_and_ended_by_its_agent_and_ended_by_a_leader_who_is_noted() {
     for leads in [false, true] {
         story(

@@ -32,6 +32,8 @@ const MATRIX: &[(&str, &str, &str, &[Role])] = &[
     ("POST", "/api/v1/calls/{call}/hang-up", "/api/v1/calls/c1/hang-up", &[Agent, Expert, Supervisor]),
     ("POST", "/api/v1/calls/{call}/hold", "/api/v1/calls/c1/hold", &[Agent, Expert, Supervisor]),
     ("POST", "/api/v1/calls/{call}/retrieve", "/api/v1/calls/c1/retrieve", &[Agent, Expert, Supervisor]),
+    ("POST", "/api/v1/calls/{call}/supervise", "/api/v1/calls/c1/supervise", &[Supervisor]),
+    ("POST", "/api/v1/calls/{call}/help", "/api/v1/calls/c1/help", &[Agent, Expert, Supervisor]),
     ("GET", "/api/v1/transfer-targets", "/api/v1/transfer-targets", &[Agent, Expert, Supervisor]),
     ("POST", "/api/v1/calls/{call}/transfer", "/api/v1/calls/c1/transfer", &[Agent, Expert, Supervisor]),
     ("POST", "/api/v1/calls/{call}/transfer/join", "/api/v1/calls/c1/transfer/join", &[Agent, Expert, Supervisor]),

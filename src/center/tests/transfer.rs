@@ -6,13 +6,13 @@ use crate::dialplan::{Destination, RouteOut};
 use crate::types::{Target, TransferEnd, TransferHow, TransferTo};
 
 /// 8001 talks with a caller of 12345; 8003 is the expert of 12333, 8002 another seat. 110 is reached over trunk 1, then 0.
-struct Three {
-    stage: Stage,
-    caller: LegId,
-    agent: LegId,
+pub(super) struct Three {
+    pub(super) stage: Stage,
+    pub(super) caller: LegId,
+    pub(super) agent: LegId,
 }
 
-fn three() -> Three {
+pub(super) fn three() -> Three {
     with_plan(|_| ())
 }
 
@@ -59,12 +59,12 @@ impl Three {
     }
 
     /// Brings 110 in; its leg, which is rung.
-    fn rings_110(&mut self) -> LegId {
+    pub(super) fn rings_110(&mut self) -> LegId {
         assert_eq!(self.brings(emergency(), TransferHow::Conference), Reply::Done);
         self.last_leg()
     }
 
-    fn last_leg(&self) -> LegId {
+    pub(super) fn last_leg(&self) -> LegId {
         self.stage.last_dial().0
     }
 
@@ -90,12 +90,12 @@ impl Three {
     }
 
     /// Caller and agent have each other and nobody else.
-    fn talk_of_two(&self) -> bool {
+    pub(super) fn talk_of_two(&self) -> bool {
         self.stage.hears(self.caller) == voice(self.agent) && self.stage.hears(self.agent) == voice(self.caller)
     }
 }
 
-fn voices(legs: [LegId; 2]) -> Vec<Source> {
+pub(super) fn voices(legs: [LegId; 2]) -> Vec<Source> {
     legs.map(|leg| Source::Leg { leg, gain_db: 0 }).to_vec()
 }
 

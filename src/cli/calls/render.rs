@@ -260,6 +260,8 @@ fn particulars(event: &CallEvent) -> String {
         CallEvent::TransferJoined => String::new(),
         CallEvent::TransferEnded { end: TransferEnd::Failed { cause } } => format!("failed, {}", cause_words(*cause)),
         CallEvent::TransferEnded { end } => end.as_str().replace('_', " "),
+        CallEvent::Supervised { seat, how: Some(how), .. } => format!("{} by seat {}", how.as_str(), seat.0),
+        CallEvent::Supervised { seat, how: None, .. } => format!("no more by seat {}", seat.0),
         CallEvent::Held { leg, held } => format!("{} {leg}", if *held { "by" } else { "no more by" }),
         CallEvent::Digit { leg, digit } => match digit {
             Some(digit) => format!("{} by {leg}", digit.0),

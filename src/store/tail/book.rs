@@ -108,6 +108,14 @@ impl Book {
                 self.talking(at, &Party { seat: *seat, leg: *leg, agent: *agent }, deltas);
             }
             CallEvent::AnsweredOutside { leg, .. } => self.answered_outside(at, *leg, deltas),
+            CallEvent::Supervised { seat, leg, agent, .. } => {
+                if let Some(segment) = self.segment(*leg) {
+                    first(&mut segment.answered_at, at);
+                    "supervisor".clone_into(&mut segment.party);
+                    segment.seat = Some(i64::from(seat.0));
+                    segment.agent = number(*agent);
+                }
+            }
             CallEvent::TransferAnswered { leg } => {
                 if let Some(segment) = self.segment(*leg) {
                     first(&mut segment.answered_at, at);

@@ -135,6 +135,8 @@ impl Model {
             | Input::Talk { .. }
             | Input::DialOut { .. }
             | Input::Transfer { .. }
+            | Input::Supervise { .. }
+            | Input::Help { .. }
             | Input::Surge { .. }
             | Input::Audit
             | Input::Presence { .. }
@@ -243,6 +245,8 @@ impl Model {
             | Input::Reachable { .. }
             | Input::TrunkHealth { .. }
             | Input::Transfer { .. }
+            | Input::Supervise { .. }
+            | Input::Help { .. }
             | Input::CallerLists { .. }
             | Input::Audit
             | Input::Look { .. }
@@ -372,7 +376,8 @@ impl Model {
             | CallEvent::TransferBegun { .. }
             | CallEvent::TransferAnswered { .. }
             | CallEvent::TransferJoined
-            | CallEvent::TransferEnded { .. } => {
+            | CallEvent::TransferEnded { .. }
+            | CallEvent::Supervised { .. } => {
                 panic!("{id} has a row that nothing asks for: {:?}", row.event)
             }
             CallEvent::Quality { .. } => assert!(self.calls.contains_key(&id), "figures of no call"),

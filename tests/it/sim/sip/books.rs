@@ -212,6 +212,7 @@ impl Books {
             | CallEvent::TransferAnswered { .. }
             | CallEvent::TransferJoined
             | CallEvent::TransferEnded { .. }
+            | CallEvent::Supervised { .. }
             | CallEvent::Held { .. }
             | CallEvent::Digit { .. }
             | CallEvent::Recording { .. }
