@@ -24,6 +24,7 @@ mod offer;
 mod outside;
 mod overflow;
 mod presence;
+mod refer;
 mod renew;
 mod supervise;
 mod tick;
@@ -262,6 +263,7 @@ impl Center {
             LegEvent::EarlyMedia(heard) => self.on_early_media(leg, heard, out),
             LegEvent::Held(held) => self.on_held(leg, held, out),
             LegEvent::Digit { digit, .. } => self.on_digit(leg, digit, out),
+            LegEvent::Refer { to } => self.on_refer(leg, to, out),
             LegEvent::Ended { cause, status } => self.on_ended(leg, cause, status, out),
         }
     }

@@ -229,7 +229,8 @@ impl Exchange {
             | LegEvent::Answered
             | LegEvent::NoEarlyMedia
             | LegEvent::EarlyMedia(_)
-            | LegEvent::Held(_) => {}
+            | LegEvent::Held(_)
+            | LegEvent::Refer { .. } => {}
         }
         self.overhear(|| Overheard::Said(leg, event.clone()));
         self.events.push_back(center::Input::Leg { leg, event });

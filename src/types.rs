@@ -23,7 +23,7 @@ pub use ids::{
     AgentId, CallId, DestinationId, IdBase, LegId, LegIds, NetworkId, OfferId, QueueId, ReplyId, SeatId, TrunkId,
 };
 pub use ledger::{CANCELLED_MODE, CallEvent, Choice, Decision, Fate, Healed, OverflowWhy, Row, StreamReport, WishKind};
-pub use leg::{Arrival, Calling, Cause, Dial, Digit, DigitBy, Hops, LegCommand, LegEvent, Origin, Target};
+pub use leg::{Arrival, Calling, Cause, Dial, Digit, DigitBy, Hops, LegCommand, LegEvent, Origin, Referral, Target};
 pub use now::{Mono, Now, Wall};
 pub use number::{LineNumber, NumberError, PhoneNumber};
 pub use pii::Pii;

@@ -98,6 +98,7 @@ impl Center {
         if let Some(live) = self.call_of.get(&leg).and_then(|id| self.calls.get_mut(id)) {
             live.call.rings(leg);
         }
+        self.guest_rings(leg, out);
         let Some((id, offer)) = self.offer_of(leg) else { return };
         if self.seats.get_mut(&offer.seat).is_some_and(|seat| seat.rings(leg)) {
             out.row(id, CallEvent::Ringing { offer: offer.id });

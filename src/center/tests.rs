@@ -18,6 +18,7 @@ mod outside;
 mod overflow;
 mod phases;
 mod queueing;
+mod refer;
 mod seats;
 mod supervise;
 mod talks;

@@ -11,7 +11,7 @@ use super::{Center, Effect, Out, Refusal, SeatChange, SeatNews, TalkCommand, Tra
 use crate::call::Phase;
 use crate::seat::Work;
 use crate::types::{
-    CallEvent, CallId, Cause, Digit, Fate, LegCommand, LegId, PhoneNumber, SeatId, TransferEnd, TransferHow,
+    CallEvent, CallId, Cause, Digit, Fate, LegCommand, LegId, PhoneNumber, Referral, SeatId, TransferEnd, TransferHow,
     TransferTo, Word,
 };
 
@@ -219,6 +219,7 @@ impl Center {
         out.row(id, CallEvent::TransferAnswered { leg });
         out.hear(id, live.sound());
         if how == TransferHow::Blind {
+            self.tell_referrer(id, Referral::Answered, out);
             self.leave_talk(id, out);
         }
         true
@@ -244,6 +245,8 @@ impl Center {
 
     /// The third is gone, or let go: caller and agent have each other again.
     fn guest_over(&mut self, id: CallId, end: TransferEnd, out: &mut Out<'_>) {
+        let why = if let TransferEnd::Failed { cause } = end { cause } else { Cause::Cancelled };
+        self.tell_referrer(id, Referral::Failed(why), out);
         self.timers.clear(Timer::Guest(id));
         let Some(live) = self.calls.get_mut(&id) else { return };
         let Place::Talking(talk) = &mut live.place else { return };
@@ -450,7 +453,7 @@ impl Center {
     }
 
     /// A telephone has no screen that could say why: the desk beside it sees it.
-    fn tell_refused(&self, id: CallId, party: Party, refusal: Refusal, out: &mut Out<'_>) {
+    pub(super) fn tell_refused(&self, id: CallId, party: Party, refusal: Refusal, out: &mut Out<'_>) {
         tracing::info!(call = %id, seat = %party.seat, why = refusal.as_str(), "a transfer keyed at the phone is refused");
         let agent = self.seats.get(&party.seat).and_then(|seat| seat.agent_id());
         let change = SeatChange::TransferRefused(refusal);

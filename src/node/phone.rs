@@ -384,7 +384,11 @@ impl Desk {
                 self.engine.send(Command::Hear { call: self.call, set: vec![Hear { leg, from: Vec::new() }] });
                 self.record(leg);
             }
-            LegEvent::NoEarlyMedia | LegEvent::EarlyMedia(false) | LegEvent::Held(_) | LegEvent::Digit { .. } => {}
+            LegEvent::NoEarlyMedia
+            | LegEvent::EarlyMedia(false)
+            | LegEvent::Held(_)
+            | LegEvent::Digit { .. }
+            | LegEvent::Refer { .. } => {}
         }
     }
 

@@ -228,7 +228,7 @@ impl<'q> Stage<'q> {
                 }
             }
             LegCommand::Hangup(cause) => self.report(leg, LegEvent::Ended { cause, status: None }),
-            LegCommand::Hold(_) | LegCommand::SendDigit(_) | LegCommand::PickUp => {}
+            LegCommand::Hold(_) | LegCommand::SendDigit(_) | LegCommand::PickUp | LegCommand::Referred(_) => {}
         }
     }
 

@@ -20,6 +20,7 @@ mod modify;
 mod offer_answer;
 mod pick_up;
 mod random;
+mod refer;
 mod register;
 mod responses;
 mod site;
@@ -184,6 +185,7 @@ impl Endpoint {
             LegCommand::Hold(on) => self.wish(now, leg, leg::Wish::Hold(on)),
             LegCommand::SendDigit(digit) => self.send_digit(now, leg, digit, out),
             LegCommand::PickUp => self.pick_up(now, leg),
+            LegCommand::Referred(referral) => self.referred(now, leg, referral),
         }
         self.flush(out);
     }

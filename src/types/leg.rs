@@ -186,6 +186,11 @@ pub enum LegEvent {
         /// How it came.
         by: DigitBy,
     },
+    /// The telephone of a seat asks us to bring its far end to somebody else (REFER); it waits for `Referred`.
+    Refer {
+        /// Whom, as the telephone dials it.
+        to: PhoneNumber,
+    },
     /// The leg is over.
     Ended {
         /// Why.
@@ -226,6 +231,18 @@ pub struct Dial {
     pub auto_answer: bool,
 }
 
+/// How far it has come with whom a telephone has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Referral {
+    /// It rings there.
+    Ringing,
+    /// Answered: the last word.
+    Answered,
+    /// Nobody comes: the last word.
+    Failed(Cause),
+}
+
 /// What the core tells a leg. A command for a leg that has just ended is ignored: its `Ended` is on the way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LegCommand {
@@ -245,6 +262,8 @@ pub enum LegCommand {
     Hold(bool),
     /// Send a key to the far end.
     SendDigit(Digit),
+    /// What has become of that for which the telephone asked by REFER. Ignored when it asks for nothing.
+    Referred(Referral),
     /// Ask the phone that rings to answer (NOTIFY with `Event: talk`). One that does not know this goes on ringing.
     PickUp,
 }

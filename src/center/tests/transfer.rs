@@ -16,7 +16,7 @@ pub(super) fn three() -> Three {
     with_plan(|_| ())
 }
 
-fn with_plan(change: impl FnOnce(&mut Plan)) -> Three {
+pub(super) fn with_plan(change: impl FnOnce(&mut Plan)) -> Three {
     let mut plan = plan();
     plan.trunks = vec![trunk(0), trunk(1)];
     plan.outgoing.emergency_trunk = Some("trunk-1".into());
@@ -76,7 +76,7 @@ impl Three {
         self
     }
 
-    fn ends_of_transfers(&self) -> Vec<TransferEnd> {
+    pub(super) fn ends_of_transfers(&self) -> Vec<TransferEnd> {
         let ends = self.stage.rows().into_iter().filter_map(|row| match row.event {
             CallEvent::TransferEnded { end } => Some(end),
             _ => None,
@@ -84,7 +84,7 @@ impl Three {
         ends.collect()
     }
 
-    fn place(&mut self) -> Option<WhereIs> {
+    pub(super) fn place(&mut self) -> Option<WhereIs> {
         let call = self.stage.call_of(self.caller);
         self.stage.view().calls.iter().find(|seen| seen.call == call).map(|seen| seen.place)
     }

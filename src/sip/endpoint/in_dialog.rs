@@ -4,7 +4,6 @@ use crate::media::dtmf;
 use crate::sip::dialog::DialogId;
 use crate::sip::dialog::accepted::AwaitAck;
 use crate::sip::dialog::glare::{Glare, Side};
-use crate::sip::dialog::refer::Refer;
 use crate::sip::dialog::session_timer::SessionTimer;
 use crate::sip::flow::Flow;
 use crate::sip::message::{HeaderName, Message, Method};
@@ -49,11 +48,7 @@ impl Endpoint {
             Method::Options => self.reply_with(now, id, flow, message, 200, |r| {
                 r.raw("Accept", b"application/sdp").raw("Allow", cause::ALLOW).raw("Supported", cause::SUPPORTED);
             }),
-            Method::Refer => {
-                // Well-formed REFERs are declined until transfers are served; the others learn what is wrong.
-                let status = Refer::parse(message).map_or_else(|refusal| refusal.status(), |_| 603);
-                self.reply(now, id, flow, message, status);
-            }
+            Method::Refer => self.on_refer(now, id, leg, flow, message, out),
             Method::Notify | Method::Subscribe | Method::Publish => self.reply(now, id, flow, message, 489),
             Method::Message | Method::Register | Method::Ack | Method::Cancel => {
                 self.reply_allow(now, id, flow, message, 405)

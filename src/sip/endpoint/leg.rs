@@ -176,6 +176,8 @@ pub(super) struct Up {
     pub(super) min_se_s: u32,
     /// Whether `Held(true)` was reported.
     pub(super) held: bool,
+    /// The far end has asked for somebody else by REFER and waits for what comes of it.
+    pub(super) asked: Option<Asked>,
 }
 
 impl Up {
@@ -206,11 +208,23 @@ impl Up {
             ending: None,
             min_se_s: 0,
             held: false,
+            asked: None,
         }
     }
 
     /// Hold and take-back follow each other quickly under a nervous finger; more than this many waiting is a fault.
     pub(super) const MOST_WISHES: usize = 16;
+}
+
+/// A REFER that we have taken on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Its CSeq, by which the NOTIFYs name it (RFC 3515 2.4.6).
+    pub(super) cseq: u32,
+    /// Whether the far end is told (RFC 4488).
+    pub(super) is_told: bool,
+    /// Whether it was told that it rings.
+    pub(super) rings: bool,
 }
 
 /// How the dialog began.
@@ -279,7 +293,7 @@ pub(super) enum Purpose {
     Parted,
     /// The BYE of a dialog that is over for us.
     Bye,
-    /// A PRACK whose outcome changes nothing.
+    /// A PRACK or NOTIFY whose outcome changes nothing.
     Courtesy,
     /// Health check of a trunk, or our registration there.
     Carrier(TrunkId, trunk::Purpose),

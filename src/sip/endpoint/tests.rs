@@ -14,6 +14,7 @@ mod lost_ways;
 mod party;
 mod plans;
 mod protection;
+mod refer;
 mod refused;
 mod registering;
 mod rig;

@@ -226,7 +226,8 @@ impl Machine {
             | LegEvent::NoEarlyMedia
             | LegEvent::EarlyMedia(_)
             | LegEvent::Held(_)
-            | LegEvent::Digit { .. } => {}
+            | LegEvent::Digit { .. }
+            | LegEvent::Refer { .. } => {}
         }
     }
 

@@ -1,5 +1,7 @@
-//! An agent brings 110 into a talk from the telephone's keys: everybody hears whom they should in each state, and the caller
-//! always has somebody.
+//! An agent brings 110 into a talk from the telephone: everybody hears whom they should in each state, and the caller always
+//! has somebody.
+
+mod refer;
 
 use std::time::Duration;
 

@@ -174,7 +174,7 @@ impl Model {
                 }
             }
             LegEvent::EarlyMedia(heard) => self.is_heard_early(leg, *heard),
-            LegEvent::NoEarlyMedia => {}
+            LegEvent::NoEarlyMedia | LegEvent::Refer { .. } => {}
         }
     }
 

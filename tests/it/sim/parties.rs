@@ -84,7 +84,7 @@ impl Party {
                 self.early = true;
                 none
             }
-            LegCommand::Ring | LegCommand::Hold(_) | LegCommand::SendDigit(_) => none,
+            LegCommand::Ring | LegCommand::Hold(_) | LegCommand::SendDigit(_) | LegCommand::Referred(_) => none,
             LegCommand::Answer => {
                 assert!(!self.answered, "{leg} was answered twice");
                 if self.early && dice.percent(70) {

@@ -359,7 +359,8 @@ impl World {
             | LegEvent::Ringing
             | LegEvent::NoEarlyMedia
             | LegEvent::Held(_)
-            | LegEvent::Digit { .. } => {}
+            | LegEvent::Digit { .. }
+            | LegEvent::Refer { .. } => {}
         }
     }
 

@@ -279,6 +279,7 @@ impl Rig {
                         | LegEvent::NoEarlyMedia
                         | LegEvent::EarlyMedia(_)
                         | LegEvent::Held(_)
+                        | LegEvent::Refer { .. }
                         | LegEvent::Digit { .. } => {}
                     }
                     self.events.push_back((leg, event));

@@ -86,6 +86,10 @@ class Call(pj.Call):
                 kept.append(line)
             prm.sdp.wholeSdp = "\r\n".join(kept) + "\r\n"
 
+    def onCallTransferStatus(self, prm):
+        tell("transfer", code=prm.statusCode, final=prm.finalNotify)
+        prm.cont = not prm.finalNotify
+
     def onDtmfDigit(self, prm):
         tell("dtmf", digit=prm.digit, method=prm.method)
 
@@ -164,6 +168,9 @@ class Phone(pj.Account):
         param = pj.CallOpParam(True)
         param.opt.flag = pj.PJSUA_CALL_UNHOLD
         self.calls[self.current].reinvite(param)
+
+    def do_transfer(self, uri):
+        self.calls[self.current].xfer(uri, pj.CallOpParam())
 
     def do_reinvite(self):
         self.calls[self.current].reinvite(pj.CallOpParam(True))

@@ -73,7 +73,11 @@ impl Leg {
             LegCommand::PickUp => {
                 assert!(self.rang && !self.answered && !parted, "{id}: asked to answer out of turn")
             }
-            LegCommand::Ring | LegCommand::Dial(_) | LegCommand::Hold(_) | LegCommand::SendDigit(_) => {
+            LegCommand::Ring
+            | LegCommand::Dial(_)
+            | LegCommand::Hold(_)
+            | LegCommand::SendDigit(_)
+            | LegCommand::Referred(_) => {
                 panic!("{id}: {command:?} is never sent here")
             }
         }

@@ -71,7 +71,11 @@ impl Seam {
                     || before.answered
                     || before.let_go
             }
-            LegEvent::Arrived(_) | LegEvent::NoEarlyMedia | LegEvent::Held(_) | LegEvent::Digit { .. } => false,
+            LegEvent::Arrived(_)
+            | LegEvent::NoEarlyMedia
+            | LegEvent::Held(_)
+            | LegEvent::Digit { .. }
+            | LegEvent::Refer { .. } => false,
         };
         if is_wrong || before.ended {
             self.faults.push(format!("{leg} says {event:?} after all this: {before:?}"));
@@ -94,7 +98,8 @@ impl Seam {
             | LegCommand::Answer
             | LegCommand::Hold(_)
             | LegCommand::SendDigit(_)
-            | LegCommand::PickUp => {}
+            | LegCommand::PickUp
+            | LegCommand::Referred(_) => {}
         }
     }
 
