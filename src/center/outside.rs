@@ -26,7 +26,7 @@ impl Center {
     /// Rings the next way outside. `before`: what the last one came to.
     pub(super) fn reach(&mut self, id: CallId, mut attempt: Attempt, before: Cause, out: &mut Out<'_>) {
         if self.onward(id).is_none() {
-            tracing::warn!(call = %id, destination = attempt.destination, "hotlines pass a call on in a circle");
+            tracing::warn!(call = %id, "hotlines pass a call on in a circle");
             return self.unreached(id, Cause::Loop, out);
         }
         if !self.ring_next(id, &mut attempt, out) {

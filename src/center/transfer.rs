@@ -43,14 +43,16 @@ impl Center {
                 Ok(())
             }
             TransferCommand::Join => self.join_guest(id, out),
-            TransferCommand::Leave => {
+            TransferCommand::Leave | TransferCommand::TakeBack => {
                 self.guest_of(id).ok_or(Refusal::NoTransfer)?;
-                self.leave_talk(id, out);
-                Ok(())
-            }
-            TransferCommand::TakeBack => {
-                self.guest_of(id).ok_or(Refusal::NoTransfer)?;
-                self.guest_over(id, TransferEnd::TakenBack, out);
+                if self.calls.get(&id).is_some_and(|live| matches!(live.place, Place::CallerLeft(_))) {
+                    // Nobody else is left whom either of the two could talk with.
+                    self.end(id, Fate::Answered { seat }, Cause::HungUp, out);
+                } else if command == TransferCommand::Leave {
+                    self.leave_talk(id, out);
+                } else {
+                    self.guest_over(id, TransferEnd::TakenBack, out);
+                }
                 Ok(())
             }
         }
@@ -402,8 +404,9 @@ impl Center {
     /// We have lost the agent, or whom the agent left the caller to does not answer: the caller waits before all others.
     pub(super) fn wait_in_front(&mut self, id: CallId, out: &mut Out<'_>) {
         let ticket = self.acd.front_ticket(out.now.mono);
-        let Some(Live { way: Some(way), .. }) = self.calls.get_mut(&id) else { return };
+        let Some(Live { way: Some(way), emergency, .. }) = self.calls.get_mut(&id) else { return };
         way.come_first(out.now.mono, ticket);
+        *emergency = false;
         let Some(Live { way: Some(way), .. }) = self.calls.get(&id) else { return };
         let row = self.queued_row(way);
         self.begin_waiting(id, row, out);

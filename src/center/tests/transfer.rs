@@ -207,6 +207,34 @@ fn a_caller_who_leaves_ends_the_ringing_and_leaves_the_others_to_talk_when_it_wa
 }
 
 #[test]
+fn after_the_caller_has_left_whoever_of_the_two_ends_it_ends_it() {
+    for command in [TransferCommand::Leave, TransferCommand::TakeBack] {
+        let mut three = three();
+        let police = three.rings_110();
+        three.stage.leg(police, LegEvent::Answered);
+        three.stage.ended(three.caller, Cause::HungUp);
+        assert_eq!(three.does(command), Reply::Done);
+        assert_eq!(three.stage.told(police).last(), Some(&LegCommand::Hangup(Cause::HungUp)));
+        assert_eq!(three.stage.told(three.agent).last(), Some(&LegCommand::Hangup(Cause::HungUp)));
+        assert_eq!(three.ends_of_transfers(), [TransferEnd::CallEnded]);
+    }
+}
+
+#[test]
+fn a_drain_ends_a_caller_whom_the_emergency_service_did_not_answer() {
+    let mut three = three();
+    let police = three.rings_110();
+    three.stage.ended(three.agent, Cause::PeerLost);
+    three.stage.ended(police, Cause::Busy);
+    let second = three.last_leg();
+    three.stage.ended(second, Cause::Busy);
+    assert_eq!(three.place(), Some(WhereIs::Waiting));
+    three.stage.feed(Input::Drain { within: Some(Duration::from_secs(30)), reply: None });
+    three.stage.pass(31);
+    assert_eq!(three.stage.told(three.caller).last(), Some(&LegCommand::Hangup(Cause::Restart)));
+}
+
+#[test]
 fn a_third_who_leaves_or_is_let_go_leaves_the_talk_of_two() {
     let mut three = three();
     let police = three.rings_110();
