@@ -71,7 +71,7 @@ struct World {
     parted: BTreeSet<LegId>,
     held: BTreeSet<LegId>,
     ended: BTreeSet<LegId>,
-    /// An agent ends the call at the desk with this input.
+    /// An agent ends the call, or leaves it, at the desk or by keys with this input.
     desk_hangs_up: bool,
     /// What happened how often.
     seen: BTreeMap<String, u64>,
@@ -275,7 +275,13 @@ impl World {
                 self.held.remove(leg)
             };
         }
-        self.desk_hangs_up = matches!(input, Input::Talk { command: TalkCommand::HangUp, .. });
+        self.desk_hangs_up = match &input {
+            Input::Talk { command: TalkCommand::HangUp, .. }
+            | Input::Transfer { command: TransferCommand::Leave | TransferCommand::TakeBack, .. } => true,
+            // The same by keys of the telephone.
+            Input::Leg { event: LegEvent::Digit { digit: Digit('*' | '#'), .. }, .. } => true,
+            _ => false,
+        };
         let mut effects = Vec::new();
         self.center.handle(now, input, &mut effects);
         self.log.extend(effects.iter().map(|effect| (self.at_ms, format!("> {effect:?}"))));
